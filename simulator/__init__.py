@@ -1,0 +1,1 @@
+"""A Run:ai control plane with known truth, served over HTTP."""

@@ -1,0 +1,1 @@
+"""SQL models and the runner that orders, builds, tests and publishes them."""
