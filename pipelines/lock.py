@@ -1,0 +1,97 @@
+"""One run at a time per data directory.
+
+The operating system frees the lock when its process ends, however it ends, so there is nothing to clean up after a
+crash. `lock.json` beside it only tells people who holds it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from filelock import FileLock, Timeout
+
+# Long enough for `status` to let go of the lock it looked at, too short to be noticed by anybody who has to wait.
+_PATIENCE_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds the lock."""
+
+    pid: int
+    host: str
+    started_at: str
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} on {self.host}, since {self.started_at}"
+
+
+class LockHeld(Exception):
+    """Another run works on this data directory (exit code 4)."""
+
+    def __init__(self, holder: Holder | None) -> None:
+        self.holder = holder
+        super().__init__(f"another run holds the lock: {holder or 'it has just started'}; wait for it to end.")
+
+
+class Lock:
+    """Hold the data directory's lock for the length of a `with` block; `LockHeld` when another process has it."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._lock = FileLock(state_dir / "lock", thread_local=False)
+
+    def __enter__(self) -> Self:
+        self._state_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=_PATIENCE_SECONDS, poll_interval=0.05)
+        except Timeout:
+            raise LockHeld(_read_holder(self._state_dir)) from None
+        try:
+            _write_holder(self._state_dir)
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        (self._state_dir / "lock.json").unlink(missing_ok=True)
+        self._lock.release()
+
+
+def current_holder(state_dir: Path) -> Holder | None:
+    """Who holds the lock at this moment; None when nobody does. Never waits."""
+    holder = _read_holder(state_dir)
+    if holder is None:
+        return None
+    probe = FileLock(state_dir / "lock", thread_local=False)
+    try:
+        probe.acquire(blocking=False)
+    except (Timeout, PermissionError):
+        # Not ours to open: a run that ends takes `lock.json` away, so what it says is the best answer.
+        return holder
+    probe.release()
+    return None
+
+
+def _write_holder(state_dir: Path) -> None:
+    holder = Holder(os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat(timespec="seconds"))
+    draft = state_dir / "lock.json.new"
+    draft.write_text(json.dumps(asdict(holder)), encoding="utf-8")
+    draft.replace(state_dir / "lock.json")
+
+
+def _read_holder(state_dir: Path) -> Holder | None:
+    try:
+        return Holder(**json.loads((state_dir / "lock.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
