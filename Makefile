@@ -1,0 +1,65 @@
+# The whole project from a bare machine: Python 3.11 or newer and make.
+#
+#   make setup    .venv with the pinned, hashed dependencies and the project itself; a second call takes a second
+#   make demo     one run against the bundled control plane; again: an incremental run
+#   make test     the whole test suite (ARGS="-k history" narrows it)
+#   make lint     format, lint and SQL style        make types    strict types
+#   make bench    the measured comparisons, written to bench/RESULTS.md
+#   make readme   regenerate the README's real output
+#   make lock     pin again: requirements.txt from pyproject.toml and constraints.txt (needs uv)
+
+NEWEST_FIRST := python3 python python3.13 python3.12 python3.11
+IS_FIT := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(firstword $(foreach p,$(NEWEST_FIRST),$(shell $(p) -c '$(IS_FIT)' >/dev/null 2>&1 && echo $(p))))
+UV ?= uv
+ARGS ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+PIP := $(RUN) -m pip --disable-pip-version-check --quiet
+
+.PHONY: setup demo test lint types bench readme lock again
+
+setup: $(READY)
+
+# An environment that was moved, or whose interpreter is gone, is made again: it knows its place by the stamp.
+ifneq ($(shell $(RUN) -c "print(open('$(READY)').read().strip())" 2>/dev/null),$(CURDIR))
+$(READY): again
+endif
+
+$(READY): requirements.txt pyproject.toml
+	@if ! '$(or $(PYTHON),false)' -c '$(IS_FIT)' 2>/dev/null; then \
+	  echo 'Python 3.11 or newer is needed, and "$(or $(PYTHON),python3)" is not one.' >&2; \
+	  echo 'Install one, or name it: make setup PYTHON=/path/to/python3.12' >&2; exit 1; fi
+	@echo 'Setting up $(VENV): a minute or so, once.'
+	@rm -f $(READY)
+	@$(RUN) -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV) && '$(PYTHON)' -m venv $(VENV); } || { \
+	  rm -rf $(VENV); echo 'python -m venv failed; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
+	@$(PIP) install --require-hashes -r requirements.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@echo '$(CURDIR)' > $(READY)
+
+demo: setup
+	@$(RUN) pipelines/pods_pipeline.py run --demo $(ARGS)
+
+test: setup
+	@$(RUN) -m pytest -n 2 $(ARGS)
+
+lint: setup
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m sqlfluff lint transforms
+
+types: setup
+	$(RUN) -m mypy
+
+bench: setup
+	@$(RUN) -m bench $(ARGS)
+
+readme: setup
+	@$(RUN) -m tests.readme $(ARGS)
+
+lock:
+	$(UV) pip compile pyproject.toml --output-file requirements.txt --extra dev --constraint constraints.txt \
+	  --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
