@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol, TextIO
+from typing import Final, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -16,8 +16,8 @@ from rich.progress import Progress as Bars
 _QUIET_SECONDS = 10.0
 
 
-class Progress(Protocol):
-    """Listens to a run. Stages follow one another; `advance` may be called from any thread."""
+class Progress:
+    """Listens to a run, and ignores what it hears. Stages follow one another; any thread may call `advance`."""
 
     def stage(self, name: str, total: int | None = None, unit: str = "") -> None:
         """Begin a stage of `total` units (None: not known beforehand), which ends the stage before."""
@@ -32,24 +32,10 @@ class Progress(Protocol):
         """End the last stage; may be called twice."""
 
 
-class _Silent:
-    def stage(self, name: str, total: int | None = None, unit: str = "") -> None:
-        """Nobody listens."""
-
-    def advance(self, n: int = 1, **facts: object) -> None:
-        """Nobody listens."""
-
-    def note(self, text: str) -> None:
-        """Nobody listens."""
-
-    def close(self) -> None:
-        """Nobody listens."""
+SILENT: Final = Progress()
 
 
-SILENT: Progress = _Silent()
-
-
-class PlainProgress:
+class PlainProgress(Progress):
     """One line when a stage ends, and one every ten seconds while it lasts."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -59,6 +45,7 @@ class PlainProgress:
         self._name: str | None = None
 
     def stage(self, name: str, total: int | None = None, unit: str = "") -> None:
+        """Begin a stage; nothing is written yet."""
         with self._guard:
             self.close()
             self._name, self._total, self._unit = name, total, unit
@@ -66,6 +53,7 @@ class PlainProgress:
             self._began = self._spoke = self._clock()
 
     def advance(self, n: int = 1, **facts: object) -> None:
+        """Count, and write a line where ten seconds went by without one."""
         with self._guard:
             if self._name is None:
                 return
@@ -76,10 +64,12 @@ class PlainProgress:
                 self._say("…")
 
     def note(self, text: str) -> None:
+        """Write the text as a line."""
         with self._guard:
             self._write(text)
 
     def close(self) -> None:
+        """Write the line of the last stage."""
         with self._guard:
             if self._name is not None:
                 self._say("")
@@ -95,7 +85,7 @@ class PlainProgress:
         self._stream.flush()
 
 
-class LiveProgress:
+class LiveProgress(Progress):
     """One moving line per stage on a terminal; finished stages stay on the screen."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -111,6 +101,7 @@ class LiveProgress:
         self._task: TaskID | None = None
 
     def stage(self, name: str, total: int | None = None, unit: str = "") -> None:
+        """Begin a moving line."""
         with self._guard:
             self._finish()
             self._bars.start()
@@ -118,6 +109,7 @@ class LiveProgress:
             self._task = self._bars.add_task(name, total=total, amount="")
 
     def advance(self, n: int = 1, **facts: object) -> None:
+        """Count, and move the line."""
         with self._guard:
             if self._task is None:
                 return
@@ -127,10 +119,12 @@ class LiveProgress:
             self._bars.update(self._task, completed=self._done, amount=", ".join(filter(None, shown)))
 
     def note(self, text: str) -> None:
+        """Print the text above the moving line."""
         with self._guard:
             self._bars.console.print(text, markup=False, highlight=False)
 
     def close(self) -> None:
+        """Leave the finished lines on the screen."""
         with self._guard:
             self._finish()
             self._bars.stop()
