@@ -1,0 +1,63 @@
+"""The metric catalogue: types, units and meaning, kept as data in `catalogue.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric type of the pod metrics endpoint.
+
+    `unit` is `unknown_ratio` where the API does not say whether 1 or 100 is all of it. `aliases` maps a control-plane
+    version to the name that it has for the same thing.
+    """
+
+    metric: str
+    unit: str
+    per_gpu: bool
+    is_advanced: bool
+    since_version: str
+    meaning: str
+    kind: str = "series"
+    aliases: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_basic(self) -> bool:
+        """Whether a control plane of 2.21 has it without an admin's switch."""
+        return not self.is_advanced
+
+
+CATALOGUE: Final[dict[str, Metric]] = {
+    row["metric"]: Metric(**row) for row in orjson.loads((Path(__file__).parent / "catalogue.json").read_bytes())
+}
+BASIC: Final = tuple(name for name, metric in CATALOGUE.items() if metric.is_basic)
+METRIC_TYPES: Final = tuple(CATALOGUE)
+
+
+def metrics_of(version: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the types that a control plane of the version knows, those of 2.21 first."""
+    return tuple(
+        name
+        for name, metric in CATALOGUE.items()
+        if tuple(int(part) for part in metric.since_version.split(".")) <= version
+    )
+
+
+def resolve(wanted: str | tuple[str, ...], version: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the types that `basic`, `all`, `none` or a list of types stands for.
+
+    Raises:
+        ValueError: a type is not in the catalogue.
+    """
+    if isinstance(wanted, str):
+        return {"basic": BASIC, "all": metrics_of(version), "none": ()}[wanted]
+    unknown = [name for name in wanted if name not in CATALOGUE]
+    if unknown:
+        msg = f"unknown metric type {', '.join(unknown)}"
+        raise ValueError(msg)
+    return wanted

@@ -1,0 +1,1 @@
+"""Which requests cover what is wanted, and how their answers become Arrow tables."""

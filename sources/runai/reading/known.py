@@ -1,0 +1,88 @@
+"""What a reading may know of the past. Without it a resource reads in full."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPod:
+    """A pod as the warehouse has it."""
+
+    pod_id: str
+    workload_id: str | None
+    created_at: datetime | None
+    deleted_at: datetime | None
+    content_hash: str
+    is_completed: bool = False
+    is_deleted: bool = False
+    is_reachable: bool = True
+    workload_name: str | None = None
+    project_name: str | None = None
+    absences: int = 0
+    last_absent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """How many pods the API should list: not deleted, and deleted within the purge horizon."""
+
+    alive: int = 0
+    deleted: int = 0
+
+
+class KnownPods(Protocol):
+    """The warehouse, asked for what a reading must compare with."""
+
+    @property
+    def last_as_of(self) -> datetime | None:
+        """The instant that the last complete reading stands for; None before the first."""
+        ...
+
+    def open(self) -> Mapping[str, KnownPod]:
+        """Pods that are neither completed nor deleted, by id."""
+        ...
+
+    def find(self, pod_ids: Collection[str]) -> Mapping[str, KnownPod]:
+        """Those of the given pods that are known, by id."""
+        ...
+
+    def created_between(self, start: datetime, end: datetime) -> Mapping[str, KnownPod]:
+        """Pods with `start <= created_at < end` that the API is expected to list or has listed, by id."""
+        ...
+
+    def expected_by_day(self, *, created_until: datetime, deleted_since: datetime) -> Mapping[date, Expected]:
+        """Expected pods per UTC day of `created_at`."""
+        ...
+
+
+@dataclass(frozen=True)
+class NothingKnown:
+    """An empty warehouse."""
+
+    last_as_of: datetime | None = None
+    _none: Mapping[str, KnownPod] = field(default_factory=dict)
+
+    def open(self) -> Mapping[str, KnownPod]:
+        """Return no pod."""
+        return self._none
+
+    def find(self, pod_ids: Collection[str]) -> Mapping[str, KnownPod]:  # noqa: ARG002
+        """Return no pod."""
+        return self._none
+
+    def created_between(self, start: datetime, end: datetime) -> Mapping[str, KnownPod]:  # noqa: ARG002
+        """Return no pod."""
+        return self._none
+
+    def expected_by_day(
+        self,
+        *,
+        created_until: datetime,  # noqa: ARG002
+        deleted_since: datetime,  # noqa: ARG002
+    ) -> Mapping[date, Expected]:
+        """Return no day."""
+        return {}

@@ -1,0 +1,147 @@
+"""A list of pods as the API can be asked for it: which pods, in the order of which instant, from when to when."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from sources.runai.client import RunaiClient
+from sources.runai.errors import BrokenAnswer
+from sources.runai.reading.fields import as_instant
+
+PODS: Final = "/api/v1/workloads/pods"
+COUNT: Final = "/api/v1/workloads/pods/count"
+PAGE_SIZE: Final = 500
+"""The largest `limit` that the contract allows."""
+
+Column = Literal["createdAt", "completedAt", "deletedAt"]
+Params = dict[str, str | int | bool | None]
+
+TICK: Final = timedelta(microseconds=1)
+_FRACTION: Final = re.compile(r"\.(\d+)")
+
+
+def timestamp(instant: datetime) -> str:
+    """Return the instant as filters want it: UTC, microseconds, `Z`."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of a list: the raw payloads, when they arrived, and whether the server says that more follow."""
+
+    pods: Sequence[Any]
+    received_at: datetime
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An instant as displayed, and the width of what the display may hide."""
+
+    start: datetime
+    width: timedelta
+
+    @property
+    def end(self) -> datetime:
+        """The last instant that is displayed the same."""
+        return self.start + self.width - TICK
+
+
+def moment_of(text: object) -> Moment:
+    """Return what a displayed instant stands for; the fewer digits it shows, the wider.
+
+    Raises:
+        ValueError: the text is no instant.
+    """
+    start = as_instant(text)
+    digits = _FRACTION.search(str(text))
+    shown = min(len(digits[1]), 6) if digits else 0
+    return Moment(start, timedelta(microseconds=10 ** (6 - shown)))
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Pods with `start <= column <= end`, ascending by `column`; filters are further terms, all of which must hold."""
+
+    column: Column = "createdAt"
+    start: datetime | None = None
+    end: datetime | None = None
+    deleted: bool | None = None
+    completed: bool | None = None
+    filters: tuple[str, ...] = ()
+    search: str | None = None
+    verbosity: Literal["brief", "full"] = "full"
+    page_size: int = PAGE_SIZE
+
+    def within(self, start: datetime | None, end: datetime | None) -> Listing:
+        """Return the same list between two other instants."""
+        return replace(self, start=start, end=end)
+
+    def terms(self) -> list[str]:
+        """The terms of `filterBy`."""
+        window = []
+        if self.start is not None:
+            window.append(f"{self.column}>={timestamp(self.start)}")
+        if self.end is not None:
+            window.append(f"{self.column}<={timestamp(self.end)}")
+        return [*self.filters, *window]
+
+    def page_params(self, *, sort_by: str, offset: int = 0, descending: bool = False) -> Params:
+        """Query parameters of one page."""
+        return {
+            "filterBy": ",".join(self.terms()) or None,
+            "sortBy": sort_by,
+            "sortOrder": "desc" if descending else "asc",
+            "limit": self.page_size,
+            "offset": offset or None,
+            "deleted": self.deleted,
+            "completed": None if self.completed is None else str(self.completed).lower(),
+            "search": self.search,
+            "verbosity": self.verbosity,
+        }
+
+    def count_params(self) -> Params:
+        """Query parameters of the count of the same pods; the API cannot count by `completed`."""
+        return {"filterBy": ",".join(self.terms()) or None, "deleted": self.deleted, "search": self.search}
+
+
+def fetch_page(client: RunaiClient, listing: Listing, params: Params) -> Page:
+    """Ask for one page.
+
+    Raises:
+        BrokenAnswer: the body holds no list of pods.
+    """
+    reply = client.get(PODS, params)
+    return as_page(reply.body, reply.received_at, PODS)
+
+
+def as_page(body: object, received_at: datetime, path: str) -> Page:
+    """Check the outer shape of an answer; its pods are checked one by one later.
+
+    Raises:
+        BrokenAnswer: the body holds no list of pods.
+    """
+    pods = body.get("pods") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(pods, list):
+        msg = f"{path} answered without a list of pods; is the base URL that of a Run:ai control plane?"
+        raise BrokenAnswer(msg)
+    return Page(pods, received_at, more=bool(body.get("next")))
+
+
+def count(client: RunaiClient, listing: Listing) -> int:
+    """Ask how many pods the list holds.
+
+    Raises:
+        BrokenAnswer: the body holds no count.
+    """
+    reply = client.get(COUNT, listing.count_params())
+    number = reply.body.get("count") if isinstance(reply.body, dict) else None
+    try:
+        return int(number)  # type: ignore[arg-type] # text is welcome too, all else is caught
+    except (TypeError, ValueError):
+        msg = f"{COUNT} answered without a count"
+        raise BrokenAnswer(msg) from None

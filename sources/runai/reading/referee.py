@@ -1,0 +1,142 @@
+"""Hold the warehouse against the API's own counts, and read again where they disagree.
+
+Counts are asked with `createdAt` up to a minute before the reading began, so that pods born since do not count. Deleted
+pods count within the purge horizon only. Whether plain lists include deleted pods is told by a probe, so that none counts
+twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+from sources.runai.client import RunaiClient
+from sources.runai.reading.known import Expected
+from sources.runai.reading.listing import TICK, Listing, count, timestamp
+from sources.runai.reading.observations import Observations
+
+MOST_COUNTS: Final = 200
+"""Counts that one run may spend on finding the days that disagree; what is left undivided is read again whole."""
+ROTATION_DAYS: Final = 2
+EVER: Final = "deletedAt>=2000-01-01T00:00:00.000000Z"
+
+DAY: Final = timedelta(days=1)
+
+Days = tuple[date | None, date | None]
+"""The first and last UTC day of a stretch of `createdAt`, both included; None is open."""
+
+
+@dataclass
+class Referee:
+    """Counts stretches of `createdAt` and compares them with what is expected."""
+
+    client: RunaiClient
+    seen: Observations
+    created_until: datetime
+    deleted_since: datetime
+    plain_has_deleted: bool = False
+    asked: int = 0
+
+    def probe(self) -> None:
+        """Learn whether plain lists include deleted pods."""
+        self.plain_has_deleted = count(self.client, Listing(filters=(EVER,))) > 0
+        self.asked += 1
+
+    def api(self, days: Days) -> Expected:
+        """Ask how many pods the API lists that were created on the days: alive, and deleted within the horizon."""
+        window = self._window(days)
+        alive = count(self.client, window)
+        if self.plain_has_deleted and alive:
+            alive -= count(self.client, Listing(filters=(EVER,)).within(window.start, window.end))
+            self.asked += 1
+        deleted = count(self.client, self._deleted(window))
+        self.asked += 2
+        return Expected(alive, deleted)
+
+    def agrees(self, days: Days) -> bool:
+        """Whether the API's counts over the days are the expected ones."""
+        return self.api(days) == self.seen.expected(*days)
+
+    def disagreeing(self, days: Days) -> Iterator[Days]:
+        """Yield stretches that disagree, down to the day: the newest day first, for most of them lie there."""
+        inside = [day for day in self.seen.days() if _within(day, days)]
+        if len(inside) <= 1 or self.asked >= MOST_COUNTS:
+            yield days
+            return
+        # The newest day by itself, then halves of the rest.
+        middle = len(inside) - 1 if days[1] is None else len(inside) // 2
+        newer: Days = (inside[middle], days[1])
+        older: Days = (days[0], inside[middle] - DAY)
+        for part in (newer, older):
+            if not self.agrees(part):
+                yield from self.disagreeing(part)
+
+    def rotation(self, as_of: datetime) -> list[Days]:
+        """The few days that this run looks at though the sums agree, since differences can cancel."""
+        days = self.seen.days()
+        first = int(as_of.timestamp() // 3600) * ROTATION_DAYS
+        return [(day, day) for day in {days[(first + i) % len(days)] for i in range(ROTATION_DAYS)}] if days else []
+
+    def record(self, days: Days) -> tuple[Expected, Expected]:
+        """Count once more for the record: rows of `pod_counts`; return what the API and the warehouse say."""
+        api, expected = self.api(days), self.seen.expected(*days)
+        counted_at = datetime.now(UTC)
+        window = self._window(days)
+        for listing, api_count, warehouse_count in (
+            (window, api.alive, expected.alive),
+            (self._deleted(window), api.deleted, expected.deleted),
+        ):
+            self.seen.add(
+                "pod_counts",
+                {
+                    "counted_at": counted_at,
+                    "filter": in_words(listing),
+                    "api_count": api_count,
+                    "warehouse_count": warehouse_count,
+                },
+                counted_at,
+            )
+        return api, expected
+
+    def _window(self, days: Days) -> Listing:
+        end = _end_of(days[1])
+        until = self.created_until if end is None else min(end, self.created_until)
+        return Listing().within(_midnight(days[0]), until)
+
+    def _deleted(self, window: Listing) -> Listing:
+        since = f"deletedAt>={timestamp(self.deleted_since)}"
+        return Listing(deleted=True, filters=(since,)).within(window.start, window.end)
+
+
+def relist(days: Days) -> tuple[Listing, Listing]:
+    """Return the lists that read the days again: plain, then deleted, so that a pod deleted meanwhile is in one."""
+    first, last = days
+    plain = Listing().within(_midnight(first), _end_of(last))
+    return plain, replace(plain, deleted=True)
+
+
+def in_words(listing: Listing) -> str:
+    """Return what a count asks, as its query string without escapes."""
+    params = {name: value for name, value in listing.count_params().items() if value is not None}
+    return "&".join(f"{name}={str(value).lower() if value is True else value}" for name, value in params.items())
+
+
+def day_bounds(days: Days) -> tuple[datetime, datetime]:
+    """Return the half-open interval of the days."""
+    first, last = days
+    start = _midnight(first) or datetime.min.replace(tzinfo=UTC)
+    return start, (_midnight(last + DAY) if last else None) or datetime.max.replace(tzinfo=UTC)
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time(), UTC)
+
+
+def _end_of(day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time(), UTC) + DAY - TICK
+
+
+def _within(day: date, days: Days) -> bool:
+    return (days[0] is None or day >= days[0]) and (days[1] is None or day <= days[1])
