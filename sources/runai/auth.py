@@ -1,0 +1,300 @@
+"""Credentials, and the token that all worker threads share."""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NoReturn, Protocol, TypeVar
+from urllib.parse import quote, quote_plus, urlencode
+
+import jwt
+import orjson
+
+from sources.runai.errors import ApiError, BrokenAnswer, ConfigurationError, SignInError
+from sources.runai.refusals import complaint, refusal
+from sources.runai.wire import Answer
+
+T = TypeVar("T")
+
+RENEW_BEFORE_SECONDS = 60.0
+V1 = "/api/v1/token"
+V2 = "/api/v2/token"
+
+
+@dataclass(frozen=True)
+class BearerToken:
+    """A token that somebody else has obtained; it cannot be renewed here."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ClientCredentials:
+    """A service account's id and secret."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class AppToken:
+    """An application's id and secret, the only way in on control planes 2.18 and 2.19."""
+
+    app_id: str
+    app_secret: str = field(repr=False)
+
+
+Credentials = BearerToken | ClientCredentials | AppToken
+
+
+@dataclass(frozen=True)
+class TokenRequest:
+    """A POST to a token endpoint."""
+
+    path: str
+    content_type: str
+    body: bytes = field(repr=False)
+
+
+class Exchange(Protocol):
+    """Sends a token request until `read` accepts the answer."""
+
+    def __call__(self, request: TokenRequest, read: Callable[[Answer], T]) -> T:
+        """Return what `read` returns; retry where it raises a TransientError."""
+        ...
+
+
+class Redactor:
+    """Blots secrets out of text that comes from elsewhere, servers echo what they were sent."""
+
+    def __init__(self) -> None:
+        self._secrets: set[str] = set()
+
+    def learn(self, secret: str) -> None:
+        """Blot out this secret from now on, in its encoded forms too."""
+        self._secrets |= {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
+
+    def __call__(self, text: str) -> str:
+        """The text without secrets."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, "[secret]")
+        return text
+
+    def __repr__(self) -> str:
+        return "Redactor()"
+
+
+class Tokens(Protocol):
+    """Where a request gets its bearer token."""
+
+    def token(self) -> str:
+        """A token that will be good for the next moments."""
+        ...
+
+    def renew(self, rejected: str) -> str:
+        """Another token than the one that was answered with 401; SignInError if there is none."""
+        ...
+
+
+def tokens(credentials: Credentials, exchange: Exchange, redactor: Redactor) -> Tokens:
+    """The source of tokens for these credentials."""
+    if isinstance(credentials, BearerToken):
+        return FixedToken(credentials, redactor)
+    return SignIn(credentials, exchange, redactor)
+
+
+class FixedToken:
+    """A bearer token as it was given."""
+
+    def __init__(self, credentials: BearerToken, redactor: Redactor) -> None:
+        self._token = credentials.token.strip()
+        if not _fits_header(self._token):
+            raise ConfigurationError("The token holds spaces or characters that no token has; copy it again.")
+        redactor.learn(self._token)
+
+    def token(self) -> str:
+        """The token."""
+        return self._token
+
+    def renew(self, rejected: str) -> NoReturn:  # noqa: ARG002 - the protocol's
+        """Nothing to renew: SignInError, which says when the token expired if that is known."""
+        expires = _claimed_expiry(self._token)
+        if expires is not None and expires <= time.time():
+            when = f"expired at {datetime.fromtimestamp(expires, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        else:
+            when = "is refused: it has expired, was revoked, or belongs to another control plane"
+        raise SignInError(
+            f"The configured token {when}. Set a new SOURCES__RUNAI__TOKEN, or SOURCES__RUNAI__CLIENT_ID and "
+            "SOURCES__RUNAI__CLIENT_SECRET, which renew themselves.",
+            status=401,
+        )
+
+
+@dataclass(frozen=True)
+class _Issued:
+    token: str = field(repr=False)
+    renew_at: float
+
+
+class _NoEndpointError(Exception):
+    """This control plane has no such token endpoint."""
+
+
+class SignIn:
+    """Exchanges credentials for tokens: one sign-in for all threads, those that need its token wait for it."""
+
+    def __init__(
+        self,
+        credentials: ClientCredentials | AppToken,
+        exchange: Exchange,
+        redactor: Redactor,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._requests = _requests(credentials)
+        self._exchange = exchange
+        self._redact = redactor
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._issued: _Issued | None = None
+        self._failure: ApiError | None = None
+        self._rounds = 0
+        redactor.learn(
+            credentials.client_secret if isinstance(credentials, ClientCredentials) else credentials.app_secret
+        )
+
+    def token(self) -> str:
+        """The current token, or a new one if that has less than a minute (or half its life) left."""
+        issued = self._issued
+        if issued is not None and self._clock() < issued.renew_at:
+            return issued.token
+        return self._next(issued)
+
+    def renew(self, rejected: str) -> str:
+        """A token other than `rejected`: another thread's, if one has signed in meanwhile."""
+        issued = self._issued
+        if issued is not None and issued.token != rejected:
+            return issued.token
+        return self._next(issued)
+
+    def _next(self, stale: _Issued | None) -> str:
+        seen = self._rounds
+        with self._lock:
+            if self._issued is not None and self._issued is not stale:
+                return self._issued.token
+            if self._rounds != seen and self._failure is not None:
+                # This thread waited for a sign-in that failed: refused once for all, not once per thread.
+                raise copy.copy(self._failure)
+            self._rounds += 1
+            try:
+                self._issued = self._sign_in()
+            except ApiError as error:
+                self._failure = error
+                raise
+            self._failure = None
+            return self._issued.token
+
+    def _sign_in(self) -> _Issued:
+        for request in self._requests:
+            try:
+                issued = self._exchange(request, lambda answer, path=request.path: self._read(answer, path))  # type: ignore[misc]
+            except _NoEndpointError:
+                continue
+            self._requests = (request,)
+            return issued
+        raise SignInError(
+            f"There is no token endpoint at {' or '.join(request.path for request in self._requests)}. "
+            "Check that SOURCES__RUNAI__BASE_URL is the address of a Run:ai control plane.",
+            status=404,
+            path=self._requests[0].path,
+        )
+
+    def _read(self, answer: Answer, path: str) -> _Issued:
+        if answer.status in {404, 405}:
+            raise _NoEndpointError
+        if answer.status in {400, 401, 403}:
+            said = complaint(answer, self._redact)
+            raise SignInError(
+                f"The control plane refuses the credentials ({answer.status}: {said.message or said.code}). Check "
+                "SOURCES__RUNAI__CLIENT_ID and SOURCES__RUNAI__CLIENT_SECRET, and that the service account is enabled.",
+                status=answer.status,
+                path=path,
+                code=said.code,
+                message=said.message,
+            )
+        if answer.status != 200:
+            raise refusal(answer, "POST", path, self._redact)
+        return self._issue(answer.body, path)
+
+    def _issue(self, body: bytes, path: str) -> _Issued:
+        now = self._clock()
+        reply = _json_object(body)
+        token = reply.get("accessToken", reply.get("access_token"))
+        if not isinstance(token, str) or not _fits_header(token):
+            raise BrokenAnswer(
+                f"The answer of {path} holds no access token. Is SOURCES__RUNAI__BASE_URL the control plane's address?",
+                status=200,
+                path=path,
+            )
+        self._redact.learn(token)
+        return _Issued(token, _renew_at(now, _lifetime(token, reply)))
+
+
+def _requests(credentials: ClientCredentials | AppToken) -> tuple[TokenRequest, ...]:
+    if isinstance(credentials, AppToken):
+        grant = {"grantType": "app_token", "appID": credentials.app_id, "appSecret": credentials.app_secret}
+        return (TokenRequest(V1, "application/json", orjson.dumps(grant)),)
+    pair = {"clientID": credentials.client_id, "clientSecret": credentials.client_secret}
+    form = {"client_id": credentials.client_id, "client_secret": credentials.client_secret}
+    return (
+        TokenRequest(V1, "application/json", orjson.dumps({"grantType": "client_credentials", **pair})),
+        TokenRequest(
+            V2,
+            "application/x-www-form-urlencoded",
+            urlencode({"grant_type": "client_credentials", **form}).encode(),
+        ),
+    )
+
+
+def _json_object(body: bytes) -> dict[str, object]:
+    try:
+        reply = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return reply if isinstance(reply, dict) else {}
+
+
+def _fits_header(token: str) -> bool:
+    """Whether a token can be sent as it is; a library's complaint about one that cannot would quote it."""
+    return bool(token) and all("!" <= character <= "~" for character in token)
+
+
+def _claimed_expiry(token: str) -> float | None:
+    """The `exp` of a JWT, seconds since 1970; None for opaque tokens."""
+    try:
+        claimed = jwt.decode(token, options={"verify_signature": False}).get("exp")
+    except jwt.InvalidTokenError:
+        return None
+    return float(claimed) if isinstance(claimed, int | float) else None
+
+
+def _lifetime(token: str, reply: dict[str, object]) -> float | None:
+    """Seconds that a fresh token lives; None if neither the token nor the answer says so, or this clock is wrong."""
+    expiry = _claimed_expiry(token)
+    if expiry is not None and expiry > time.time():
+        return expiry - time.time()
+    stated = reply.get("expiresIn", reply.get("expires_in"))
+    try:
+        seconds = float(stated) if isinstance(stated, int | float | str) else 0.0
+    except ValueError:
+        return None
+    return seconds if seconds > 0 else None
+
+
+def _renew_at(now: float, lifetime: float | None) -> float:
+    """When to sign in again; tokens of less than two minutes are used for half their life, not renewed every time."""
+    return float("inf") if lifetime is None else now + lifetime - min(RENEW_BEFORE_SECONDS, lifetime / 2)
