@@ -84,7 +84,7 @@ def as_json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def without_nulls(value: Any) -> Any:
     """Return the JSON value without the object members that are null: absent and null mean the same."""
     if isinstance(value, dict):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
-from sources.runai.client import RunaiClient
+from sources.runai.client import Reply, RunaiClient
 from sources.runai.errors import BrokenAnswer
 from sources.runai.reading.fields import as_instant
 
@@ -115,7 +115,7 @@ def fetch_page(client: RunaiClient, listing: Listing, params: Params) -> Page:
     Raises:
         BrokenAnswer: the body holds no list of pods.
     """
-    reply = client.get(PODS, params)
+    reply: Reply[Any] = client.get(PODS, params)
     return as_page(reply.body, reply.received_at, PODS)
 
 
@@ -138,7 +138,7 @@ def count(client: RunaiClient, listing: Listing) -> int:
     Raises:
         BrokenAnswer: the body holds no count.
     """
-    reply = client.get(COUNT, listing.count_params())
+    reply: Reply[Any] = client.get(COUNT, listing.count_params())
     number = reply.body.get("count") if isinstance(reply.body, dict) else None
     try:
         return int(number)  # type: ignore[arg-type] # text is welcome too, all else is caught

@@ -40,7 +40,9 @@ def seek(client: RunaiClient, listing: Listing, *, sort_keys: tuple[str, ...], w
         if last is None and not page.pods:
             return
         if last is None or (listing.start is not None and last.end < listing.start):
-            msg = f"the list of pods is not in the order of {listing.column} that was asked for, so it cannot be read on"
+            msg = (
+                f"the list of pods is not in the order of {listing.column} that was asked for, so it cannot be read on"
+            )
             raise BrokenAnswer(msg)
         if here is None or last.start > here.start:
             here = last
@@ -61,7 +63,7 @@ def _last_moment(page: Page, column: str) -> Moment | None:
     return None
 
 
-def _moment(pod: Any, column: str) -> Moment | None:  # noqa: ANN401 - whatever the server put into the list
+def _moment(pod: Any, column: str) -> Moment | None:
     if not isinstance(pod, dict):
         return None
     try:

@@ -47,16 +47,14 @@ def read_tie(
 def _sweep(client: RunaiClient, listing: Listing, sort_by: str, *, descending: bool) -> Iterator[Page]:
     offset = 0
     while True:
-        page = fetch_page(
-            client, listing, listing.page_params(sort_by=sort_by, offset=offset, descending=descending)
-        )
+        page = fetch_page(client, listing, listing.page_params(sort_by=sort_by, offset=offset, descending=descending))
         yield page
         if not page.pods or (not page.more and len(page.pods) < listing.page_size):
             return
         offset += _start_of_last_group(page.pods, sort_by) or len(page.pods)
 
 
-def _start_of_last_group(pods: Any, sort_by: str) -> int:  # noqa: ANN401 - whatever the server put into the list
+def _start_of_last_group(pods: Any, sort_by: str) -> int:
     """Return where the run of pods that share the last one's sort key begins; 0 if that is the whole page."""
     key = {"currentNodepool": "currentNodePool"}.get(sort_by, sort_by)
     values = [pod.get(key) if isinstance(pod, dict) else None for pod in pods]

@@ -24,7 +24,8 @@ def is_due(pod: KnownPod, as_of: datetime) -> bool:
     """Whether a pod is to be looked for now: each time in vain doubles the wait before the next."""
     if pod.absences == 0 or pod.last_absent_at is None:
         return True
-    return as_of - pod.last_absent_at >= min(FIRST_WAIT * 2 ** min(pod.absences - 1, 20), LONGEST_WAIT)
+    wait: timedelta = min(FIRST_WAIT * 2 ** min(pod.absences - 1, 20), LONGEST_WAIT)
+    return as_of - pod.last_absent_at >= wait
 
 
 def by_workload(pods: Iterable[KnownPod]) -> dict[str, list[KnownPod]]:
@@ -48,15 +49,11 @@ def look_up(
     ):
         for pod in pods:
             if pod.pod_id not in found:
-                seen.absent(
-                    pod, as_of=as_of, observed_at=datetime.now(UTC), looked_by="workload", outcome=outcome
-                )
+                seen.absent(pod, as_of=as_of, observed_at=datetime.now(UTC), looked_by="workload", outcome=outcome)
         yield workload_id
 
 
-def _look_for(
-    client: RunaiClient, seen: Observations, workload_id: str, pods: list[KnownPod]
-) -> tuple[str, set[str]]:
+def _look_for(client: RunaiClient, seen: Observations, workload_id: str, pods: list[KnownPod]) -> tuple[str, set[str]]:
     found: set[str] = set()
     outcomes = []
     for deleted in (None, True):
@@ -69,7 +66,7 @@ def _look_for(
             outcomes.append("forbidden")
         if all(pod.pod_id in found for pod in pods):
             break
-    return (outcomes[0] if len(outcomes) == 2 else "not_listed"), found  # noqa: PLR2004 - both lists refused
+    return (outcomes[0] if len(outcomes) == 2 else "not_listed"), found
 
 
 def _is_uuid(text: str) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
-from sources.runai.client import RunaiClient
+from sources.runai.client import Reply, RunaiClient
 from sources.runai.reading.listing import PAGE_SIZE, Page, as_page
 
 MOST_PAGES: Final = 200
@@ -21,7 +21,7 @@ def workload_pods(client: RunaiClient, workload_id: str, *, deleted: bool | None
     path = f"/api/v1/workloads/{workload_id}/pods"
     offset = 0
     for _ in range(MOST_PAGES):
-        reply = client.get(path, {"deleted": deleted, "limit": PAGE_SIZE, "offset": offset or None})
+        reply: Reply[Any] = client.get(path, {"deleted": deleted, "limit": PAGE_SIZE, "offset": offset or None})
         page = as_page(reply.body, reply.received_at, path)
         yield page
         if not page.pods or (not page.more and len(page.pods) < PAGE_SIZE):
@@ -37,5 +37,5 @@ def revision_pods(client: RunaiClient, revision_id: str, *, deleted: bool | None
         PermissionDenied: the account may not see it.
     """
     path = f"/api/v1/workloads/inferences/revisions/{revision_id}/pods"
-    reply = client.get(path, {"deleted": deleted})
+    reply: Reply[Any] = client.get(path, {"deleted": deleted})
     return as_page(reply.body, reply.received_at, path)

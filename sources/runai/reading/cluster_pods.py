@@ -1,0 +1,109 @@
+"""The deprecated list of a cluster's pods, gone from 2.22 on: it alone shows the namespace and when a pod started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+import pyarrow as pa
+
+from sources.runai.client import Reply, RunaiClient
+from sources.runai.errors import BrokenAnswer, NotFound
+from sources.runai.reading.fields import as_json, as_text
+from sources.runai.reading.observations import Batch
+from sources.runai.reading.payload import Row
+from sources.runai.schemas import TABLES
+
+Warn = Callable[[str], None]
+
+
+def _as_bool(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError
+
+
+def _as_int(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError  # noqa: TRY004 - one error for every value that cannot be read
+    return int(value)
+
+
+_FIELDS: Final[tuple[tuple[str, str, Callable[[object], object]], ...]] = (
+    ("podId", "pod_id", as_text),
+    ("podName", "pod_name", as_text),
+    ("jobId", "job_id", as_text),
+    ("podGroupId", "pod_group_id", as_text),
+    ("clusterUuid", "cluster_uuid", as_text),
+    ("imageName", "image_name", as_text),
+    ("nodeId", "node_id", as_text),
+    ("phase", "phase", as_text),
+    ("status", "status", as_text),
+    ("namespace", "namespace", as_text),
+    ("nodePool", "node_pool", as_text),
+    ("existsInCluster", "exists_in_cluster", _as_bool),
+    ("created", "created", _as_int),
+    ("started", "started", _as_int),
+    ("completed", "completed", _as_int),
+    ("lastUpdated", "last_updated", _as_int),
+    ("resourceRequest", "resource_request", as_json),
+    ("resourceAllocation", "resource_allocation", as_json),
+    ("dynamicData", "dynamic_data", as_json),
+)
+_KNOWN: Final = frozenset(field for field, _, _ in _FIELDS)
+
+
+def read_cluster_pods(
+    client: RunaiClient, cluster_ids: Iterable[str], *, known_hashes: dict[str, str] | None = None, warn: Warn
+) -> Iterator[Batch]:
+    """Yield the pods of each cluster, those whose content is known to be the same left out.
+
+    A control plane that no longer has the endpoint is a warning and the end, not a failure.
+
+    Raises:
+        BrokenAnswer: an answer is no list.
+    """
+    known = known_hashes or {}
+    read_index = 0
+    for cluster_id in cluster_ids:
+        path = f"/v1/k8s/clusters/{cluster_id}/pods"
+        try:
+            reply: Reply[Any] = client.get(path)
+        except NotFound:
+            warn(
+                f"cluster {cluster_id} has no {path}: the deprecated list exists up to 2.21 only; "
+                "leave SOURCES__RUNAI__CLUSTER_PODS unset on newer control planes"
+            )
+            continue
+        if not isinstance(reply.body, list):
+            msg = f"{path} answered without a list of pods"
+            raise BrokenAnswer(msg)
+        rows: dict[str, list[Row]] = {"cluster_pods": [], "rejects": []}
+        for payload in reply.body:
+            table, row = _row(payload)
+            if known.get(row.get("pod_id", "")) != row.get("content_hash", ""):
+                rows[table].append(row | {"observed_at": reply.received_at, "read_index": read_index})
+            read_index += 1
+        for table, items in rows.items():
+            if items:
+                yield table, pa.Table.from_pylist(items, schema=TABLES[table])
+
+
+def _row(payload: Any) -> tuple[str, Row]:
+    if not isinstance(payload, dict) or not isinstance(payload.get("podId"), str):
+        text = orjson.dumps(payload).decode()
+        return "rejects", {"endpoint": "cluster_pods", "reason": "the pod has no podId", "payload": text}
+    row: Row = {}
+    extra = {field: value for field, value in payload.items() if field not in _KNOWN}
+    for field, column, coerce in _FIELDS:
+        value = payload.get(field)
+        try:
+            row[column] = None if value is None else coerce(value)
+        except (ValueError, OverflowError):
+            row[column] = None
+            extra[field] = value
+    row["extra"] = as_json(extra) if extra else None
+    row["content_hash"] = blake2b(orjson.dumps(payload, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+    return "cluster_pods", row

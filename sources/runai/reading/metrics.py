@@ -1,0 +1,210 @@
+"""Metrics of pods: one request per pod and window, its samples and its ledger row together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+import pyarrow as pa
+
+from sources.runai.client import Reply, RunaiClient
+from sources.runai.errors import ApiError, NotFound, SignInError
+from sources.runai.reading.fields import as_instant
+from sources.runai.reading.listing import timestamp
+from sources.runai.reading.observations import BATCH_ROWS, Batch
+from sources.runai.reading.payload import Row
+from sources.runai.reading.progress import SILENT, Progress
+from sources.runai.schemas import TABLES
+
+MOST_TYPES: Final = 9
+MOST_SAMPLES: Final = 1_000
+SETTLE_LAG: Final = timedelta(seconds=120)
+"""Samples younger than this may still change or arrive."""
+WINDOW: Final = timedelta(hours=1)
+LARGEST_READING: Final = 1e18
+"""Values at or above are sentinels of the GPU driver for "no reading", such as 9.2e18."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricTarget:
+    """A pod whose metrics are wanted from `since` on."""
+
+    pod_id: str
+    workload_id: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of one pod's life on the grid of multiples of the resolution."""
+
+    target: MetricTarget
+    start: datetime
+    end: datetime
+    resolution: int
+
+    @property
+    def samples(self) -> int:
+        """How many samples the window holds at its resolution."""
+        return int((self.end - self.start).total_seconds()) // self.resolution
+
+
+@dataclass
+class MetricsReport:
+    """What reading metrics did."""
+
+    samples_read: int = 0
+    windows_failed: int = 0
+
+
+def window_of(target: MetricTarget, as_of: datetime, resolution: int) -> Window | None:
+    """Return the latest window of the pod on the grid; None if it is too young for one sample."""
+    end = _on_grid(as_of - SETTLE_LAG, resolution)
+    length = min(WINDOW, timedelta(seconds=MOST_SAMPLES * resolution))
+    start = max(
+        _on_grid(target.since, resolution),
+        end - timedelta(seconds=resolution) * (length.total_seconds() // resolution or 1),
+    )
+    return Window(target, start, end, resolution) if start < end else None
+
+
+def read_metrics(
+    client: RunaiClient,
+    targets: Iterable[MetricTarget],
+    *,
+    types: Sequence[str],
+    as_of: datetime,
+    resolution: int = 60,
+    report: MetricsReport | None = None,
+    progress: Progress = SILENT,
+) -> Iterator[Batch]:
+    """Yield samples and ledger rows; one pod's failure is a row of the ledger, never the end of the reading.
+
+    Args:
+        client: the signed-in client.
+        targets: the pods.
+        types: at most nine metric types.
+        as_of: where windows end, less the settle lag.
+        resolution: seconds between samples.
+        report: is added to.
+        progress: is told after each pod.
+
+    Raises:
+        SignInError: the credentials are refused, so that no further request can succeed.
+    """
+    report = report or MetricsReport()
+    rows: dict[str, list[Row]] = {"pod_metrics": [], "metric_windows": []}
+    read_index = 0
+    windows = [window for target in targets if (window := window_of(target, as_of, resolution)) is not None]
+    progress.stage("metrics", total=len(windows), unit="pods")
+    for window, answer in client.map(lambda window: (window, _ask(client, window, types)), windows):
+        samples, ledger = _read(window, answer, types)
+        report.samples_read += len(samples)
+        report.windows_failed += ledger["status"] == "failed"
+        observed_at = answer.received_at if isinstance(answer, Reply) else datetime.now(UTC)
+        for table, row in [*(("pod_metrics", sample) for sample in samples), ("metric_windows", ledger)]:
+            rows[table].append(row | {"observed_at": observed_at, "read_index": read_index})
+            read_index += 1
+        progress.advance(samples=report.samples_read)
+        if len(rows["pod_metrics"]) >= BATCH_ROWS * 10:
+            yield from _batches(rows)
+    yield from _batches(rows)
+
+
+def _batches(rows: dict[str, list[Row]]) -> Iterator[Batch]:
+    for table, items in rows.items():
+        if items:
+            yield table, pa.Table.from_pylist(items, schema=TABLES[table])
+            items.clear()
+
+
+def _ask(client: RunaiClient, window: Window, types: Sequence[str]) -> Reply[Any] | ApiError:
+    path = f"/api/v1/workloads/{window.target.workload_id}/pods/{window.target.pod_id}/metrics"
+    params = {
+        "metricType": list(types[:MOST_TYPES]),
+        "start": timestamp(window.start),
+        "end": timestamp(window.end),
+        "numberOfSamples": window.samples,
+    }
+    try:
+        return client.get(path, params, accept=(200, 207))
+    except SignInError:
+        raise
+    except ApiError as error:
+        return error
+
+
+def _read(window: Window, answer: Reply[Any] | ApiError, types: Sequence[str]) -> tuple[list[Row], Row]:
+    ledger: Row = {
+        "pod_id": window.target.pod_id,
+        "workload_id": window.target.workload_id,
+        "asked": orjson.dumps(types).decode(),
+        "window_from": window.start,
+        "window_to": window.end,
+        "resolution_seconds": window.resolution,
+        "samples": 0,
+        "attempt": 1,
+    }
+    if isinstance(answer, ApiError):
+        status = "not_found" if isinstance(answer, NotFound) else "failed"
+        return [], ledger | {"status": status, "reason": str(answer), "http_status": answer.status}
+    measurements = answer.body.get("measurements") if isinstance(answer.body, dict) else None
+    if not isinstance(measurements, list):
+        return [], ledger | {
+            "status": "failed",
+            "reason": "no measurements in the answer",
+            "http_status": answer.status,
+        }
+    samples = [sample for series in measurements if isinstance(series, dict) for sample in _samples(window, series)]
+    returned = sorted({str(series.get("type")) for series in measurements if isinstance(series, dict)})
+    lacking = sorted(set(types) - set(returned))
+    status = "partial" if lacking else "ok" if samples else "empty"
+    return samples, ledger | {
+        "returned": orjson.dumps(returned).decode(),
+        "status": status,
+        "reason": f"not returned: {', '.join(lacking)}" if lacking else None,
+        "http_status": answer.status,
+        "samples": len(samples),
+    }
+
+
+def _samples(window: Window, series: dict[str, Any]) -> Iterator[Row]:
+    labels = dict(series["labels"]) if isinstance(series.get("labels"), dict) else {}
+    gpu = labels.pop("gpu", None)
+    common: Row = {
+        "pod_id": window.target.pod_id,
+        "metric": str(series.get("type")),
+        "gpu": None if gpu is None else str(gpu),
+        "labels": orjson.dumps(labels, option=orjson.OPT_SORT_KEYS).decode() if labels else None,
+    }
+    for sample in series.get("values") or ():
+        if isinstance(sample, dict):
+            value, text = _number(sample.get("value"))
+            yield common | {"sampled_at": _instant(sample.get("timestamp")), "value": value, "value_text": text}
+
+
+def _number(value: object) -> tuple[float | None, str | None]:
+    """Return the number, or the text of what is none."""
+    try:
+        number = float(value)  # type: ignore[arg-type] # whatever it is, it is a number or an error
+    except (TypeError, ValueError):
+        return None, None if value is None else str(value)
+    if not math.isfinite(number) or abs(number) >= LARGEST_READING:
+        return None, str(value)
+    return number, None
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        return as_instant(value)
+    except ValueError:
+        return None
+
+
+def _on_grid(instant: datetime, resolution: int) -> datetime:
+    seconds = math.floor(instant.timestamp())
+    return datetime.fromtimestamp(seconds - seconds % resolution, UTC)
