@@ -103,7 +103,7 @@ def pods(
         progress: is told how far the reading is.
 
     Yields:
-        Arrow tables for `pods` and `rejects`; where nothing narrows the reading, for `pod_absences` and `pod_counts` too.
+        Arrow tables for `pods` and `rejects`; for `pod_absences` and `pod_counts` too where nothing narrows the reading.
     """
     narrowings = _narrowings(
         {

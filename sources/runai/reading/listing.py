@@ -109,7 +109,7 @@ class Listing:
         return {"filterBy": ",".join(self.terms()) or None, "deleted": self.deleted, "search": self.search}
 
 
-def fetch_page(client: RunaiClient, listing: Listing, params: Params) -> Page:
+def fetch_page(client: RunaiClient, params: Params) -> Page:
     """Ask for one page.
 
     Raises:

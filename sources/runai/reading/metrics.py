@@ -64,11 +64,8 @@ class MetricsReport:
 def window_of(target: MetricTarget, as_of: datetime, resolution: int) -> Window | None:
     """Return the latest window of the pod on the grid; None if it is too young for one sample."""
     end = _on_grid(as_of - SETTLE_LAG, resolution)
-    length = min(WINDOW, timedelta(seconds=MOST_SAMPLES * resolution))
-    start = max(
-        _on_grid(target.since, resolution),
-        end - timedelta(seconds=resolution) * (length.total_seconds() // resolution or 1),
-    )
+    samples = min(max(int(WINDOW.total_seconds()) // resolution, 1), MOST_SAMPLES)
+    start = max(_on_grid(target.since, resolution), end - timedelta(seconds=resolution * samples))
     return Window(target, start, end, resolution) if start < end else None
 
 

@@ -1,7 +1,7 @@
 """The plan of one reading of the pods.
 
-In this order, so that a pod which changes hands meanwhile is still caught: the open set, completed since, deleted since,
-vanished, referee. The first reading, and one that is asked for in full, takes everything instead of the first three.
+In this order, so that a pod which changes hands meanwhile is still caught: the open set, completed since, deleted
+since, vanished, referee. The first reading, and one asked for in full, takes everything instead of the first three.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from sources.runai.client import RunaiClient
 from sources.runai.reading import referee as referees
 from sources.runai.reading import vanished
 from sources.runai.reading.known import KnownPod, KnownPods
-from sources.runai.reading.listing import Column, Listing, Page
+from sources.runai.reading.listing import TICK, Column, Listing, Page
 from sources.runai.reading.observations import Batch, Observations, ReadingReport
 from sources.runai.reading.progress import SILENT, Progress
 from sources.runai.reading.seek import seek
@@ -106,10 +107,7 @@ class PodReading:
         listing = self._listing(completed=False)
         instants = sorted(pod.created_at for pod in self.known.open().values() if pod.created_at is not None)
         bounds = [None, *sorted(set(instants[SLICE_SIZE::SLICE_SIZE])), None]
-        return [
-            listing.within(lower, None if upper is None else upper - timedelta(microseconds=1))
-            for lower, upper in zip(bounds, bounds[1:], strict=False)
-        ]
+        return [listing.within(lower, None if upper is None else upper - TICK) for lower, upper in pairwise(bounds)]
 
     def _vanished(self) -> Iterator[None]:
         """Look for pods that should be open; those not found are absences."""

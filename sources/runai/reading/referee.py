@@ -1,8 +1,8 @@
 """Hold the warehouse against the API's own counts, and read again where they disagree.
 
-Counts are asked with `createdAt` up to a minute before the reading began, so that pods born since do not count. Deleted
-pods count within the purge horizon only. Whether plain lists include deleted pods is told by a probe, so that none counts
-twice.
+Counts are asked with `createdAt` up to a minute before the reading began, so that pods born since do not count.
+Deleted pods count within the purge horizon only. Whether plain lists include deleted pods is told by a probe, so that
+none counts twice.
 """
 
 from __future__ import annotations

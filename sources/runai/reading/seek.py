@@ -1,8 +1,8 @@
 """Read a list page by page from the last instant seen, so that rows which move between two requests are not lost.
 
-Offsets over a live table skip rows when earlier ones vanish. Here each page asks anew from the last displayed instant on:
-rows at the seam come twice and are dropped by the caller, none is jumped over. A page that one instant fills alone makes
-no progress that way, and is handed to `ties`.
+Offsets over a live table skip rows when earlier ones vanish. Here each page asks anew from the last displayed instant
+on: rows at the seam come twice and are dropped by the caller, none is jumped over. A page that one instant fills alone
+makes no progress that way, and is handed to `ties`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def seek(client: RunaiClient, listing: Listing, *, sort_keys: tuple[str, ...], w
     """
     here: Moment | None = None
     while True:
-        page = fetch_page(client, listing, listing.page_params(sort_by=listing.column))
+        page = fetch_page(client, listing.page_params(sort_by=listing.column))
         yield page
         if not page.more and len(page.pods) < listing.page_size:
             return

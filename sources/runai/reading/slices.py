@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Final, TypeVar
 
 from sources.runai.client import RunaiClient
@@ -31,10 +31,7 @@ def slices(client: RunaiClient, listing: Listing, *, until: datetime, size: int 
     start = listing.start or _first_instant(client, listing)
     cuts = _cuts(lambda lo, hi: count(client, listing.within(lo, hi)), start, listing.end or until, total, size)
     bounds = [listing.start, *cuts, None]
-    return [
-        listing.within(lower, listing.end if upper is None else upper - TICK)
-        for lower, upper in zip(bounds, bounds[1:], strict=False)
-    ]
+    return [listing.within(lower, listing.end if upper is None else upper - TICK) for lower, upper in pairwise(bounds)]
 
 
 def _cuts(
@@ -53,7 +50,7 @@ def _cuts(
 
 def _first_instant(client: RunaiClient, listing: Listing) -> datetime:
     params = listing.page_params(sort_by=listing.column) | {"limit": 1}
-    pods = fetch_page(client, listing, params).pods
+    pods = fetch_page(client, params).pods
     try:
         return moment_of(pods[0].get(listing.column)).start
     except (AttributeError, IndexError, ValueError):

@@ -1,8 +1,8 @@
 """Read the pods of one displayed instant, however many and in whatever order each answer has them.
 
-A 1,000-replica job is born in one instant: no seam within it can be told from another, and nothing says that two answers
-order it alike. So it is read by offset under another sort, each page stepping back to where its last group began, and
-held against the count until it agrees.
+A 1,000-replica job is born in one instant: no seam within it can be told from another, and nothing says that two
+answers order it alike. So it is read by offset under another sort, each page stepping back to where its last group
+began, and held against the count until it agrees.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def read_tie(
 def _sweep(client: RunaiClient, listing: Listing, sort_by: str, *, descending: bool) -> Iterator[Page]:
     offset = 0
     while True:
-        page = fetch_page(client, listing, listing.page_params(sort_by=sort_by, offset=offset, descending=descending))
+        page = fetch_page(client, listing.page_params(sort_by=sort_by, offset=offset, descending=descending))
         yield page
         if not page.pods or (not page.more and len(page.pods) < listing.page_size):
             return
