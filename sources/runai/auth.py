@@ -70,14 +70,15 @@ class Exchange(Protocol):
 
 
 class Redactor:
-    """Blots secrets out of text that comes from elsewhere, servers echo what they were sent."""
+    """Blots secrets out of text that comes from elsewhere: some servers echo what they were sent."""
 
     def __init__(self) -> None:
-        self._secrets: set[str] = set()
+        self._secrets: frozenset[str] = frozenset()
 
     def learn(self, secret: str) -> None:
         """Blot out this secret from now on, in its encoded forms too."""
-        self._secrets |= {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
+        forms = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
+        self._secrets |= forms - {""}
 
     def __call__(self, text: str) -> str:
         """The text without secrets."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ import httpx
 import orjson
 
 from sources.runai.auth import Credentials, Redactor, TokenRequest, tokens
-from sources.runai.errors import BrokenAnswer, RunaiError
+from sources.runai.errors import RunaiError
 from sources.runai.limits import AdaptiveLimit
-from sources.runai.refusals import refusal
+from sources.runai.refusals import broken, refusal
 from sources.runai.retries import Retries
 from sources.runai.stats import Stats
 from sources.runai.wire import Answer, Tls, Wire
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 UNAUTHORIZED = 401
 THROTTLED = {429, 503}
+PATH = re.compile(r'/[!"$->@-~]*')
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class RunaiClient:
         Parameters: None is left out, lists are joined by commas, instants become UTC with `Z`. A body on which `parse`
         raises ValueError is asked for again. Raises ApiError, of the kind that fits.
         """
-        if not path.startswith("/") or "?" in path or "#" in path:
+        if not PATH.fullmatch(path):
             raise ValueError(f"{path!r} is not a path")
         get = _Get(path, query(params or {}), parse, accept)
         return self._retries(lambda: self._attempt(get), self._count_retry)
@@ -133,13 +135,11 @@ class RunaiClient:
         try:
             body = get.parse(answer.body)
         except ValueError as error:
-            reason = self._redact(str(error))[:200]
+            reason = str(error)
         else:
             return Reply(answer.status, body, answer.received_at)
         # Raised outside the handler: the parser's error would drag the whole body along.
-        raise BrokenAnswer(
-            f"The body of {get.path} is not what the contract says ({reason}).", status=answer.status, path=get.path
-        )
+        raise broken(answer, get.path, reason, self._redact)
 
     def _authorized(self, get: _Get[Any]) -> Answer:
         with self._limit.slot() as seen_in:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from dlt.common.configuration import configspec
+from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
@@ -11,7 +14,8 @@ from sources.runai.auth import AppToken, BearerToken, ClientCredentials, Credent
 from sources.runai.client import RunaiClient
 from sources.runai.errors import ConfigurationError
 
-SECTIONS = ("sources", "runai")
+# The API is somebody's production service: more requests at once than this are a typing error.
+LIMITS = (("concurrency", 1, 64), ("timeout_seconds", 1, 3600), ("max_attempts", 1, 100))
 
 
 @configspec
@@ -21,6 +25,10 @@ class RunaiConnection(BaseConfiguration):
     Either `token`, or `client_id` with `client_secret`, or (2.18 and 2.19) `app_id` with `app_secret`, in this order.
     `ca_bundle`, `client_certificate` and `client_key` are paths of PEM files.
     """
+
+    # A section of its own, not `sections=("sources", "runai")`: dlt would go on looking in `SOURCES__TOKEN` and at last
+    # in a bare `TOKEN`, and send away a secret that was meant for somebody else.
+    __section__: ClassVar[str] = "runai"
 
     base_url: str | None = None
     token: TSecretStrValue | None = None
@@ -46,20 +54,26 @@ class RunaiConnection(BaseConfiguration):
         if self.app_id or self.app_secret:
             return AppToken(_needed("app_id", self.app_id), _needed("app_secret", self.app_secret))
         raise ConfigurationError(
-            "No credentials: set SOURCES__RUNAI__CLIENT_ID and SOURCES__RUNAI__CLIENT_SECRET (or SOURCES__RUNAI__TOKEN) in "
-            "the environment, or client_id and client_secret under [sources.runai] in .dlt/secrets.toml."
+            "No credentials: in the environment set SOURCES__RUNAI__CLIENT_ID and SOURCES__RUNAI__CLIENT_SECRET, or "
+            "SOURCES__RUNAI__TOKEN; or set client_id and client_secret under [sources.runai] in .dlt/secrets.toml."
         )
 
 
 def connection(**overrides: object) -> RunaiConnection:
-    """Resolve the settings through dlt; overrides that are not None win."""
+    """Resolve the settings through dlt; overrides that are not None win. ConfigurationError if they cannot be read."""
     explicit = {name: value for name, value in overrides.items() if value is not None}
-    return resolve_configuration(RunaiConnection(), sections=SECTIONS, explicit_value=explicit)
+    try:
+        return resolve_configuration(RunaiConnection(), sections=("sources",), explicit_value=explicit)
+    except ConfigurationException as error:
+        raise ConfigurationError(f"The settings cannot be read: {' '.join(str(error).split())}") from error
 
 
 def connect(settings: RunaiConnection | None = None, **overrides: object) -> RunaiClient:
     """A client for these settings, or for dlt's; ConfigurationError where they cannot work."""
-    resolved = settings or connection(**overrides)
+    resolved = connection(**overrides) if settings is None else settings
+    for name, lowest, highest in LIMITS:
+        if not lowest <= getattr(resolved, name) <= highest:
+            raise ConfigurationError(f"{name} must be between {lowest} and {highest}, not {getattr(resolved, name)}.")
     return RunaiClient(
         _needed("base_url", resolved.base_url),
         resolved.credentials(),

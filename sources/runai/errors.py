@@ -7,8 +7,9 @@ RunaiError
     ├── PermissionDenied    403: signed in, but the role or its scope does not reach that far
     ├── NotFound            404
     ├── BadRequest          any other refusal (3xx, 4xx): asking again would not help
-    ├── Unavailable         429, 5xx, no connection, no answer in time; after all retries
-    └── BrokenAnswer        an answer that is not what the contract says; after all retries
+    └── TransientError      may pass, and was asked for again until the attempts were used up
+        ├── Unavailable     429, 5xx, no connection, no answer in time
+        └── BrokenAnswer    an answer that is not what the contract says
 """
 
 from __future__ import annotations
@@ -73,8 +74,8 @@ class TransientError(ApiError):
 
 
 class Unavailable(TransientError):
-    """No useful answer after all retries: throttled, server error, no connection, time-out."""
+    """No useful answer: throttled, server error, no connection, time-out."""
 
 
 class BrokenAnswer(TransientError):
-    """An answer that is not what the contract says, after all retries."""
+    """An answer that is not what the contract says."""

@@ -56,7 +56,8 @@ class AdaptiveLimit:
         finally:
             with self._changed:
                 self._active -= 1
-                self._changed.notify()
+                # All: the one thread that is woken may leave through a pause instead of taking the free slot.
+                self._changed.notify_all()
 
     def succeeded(self) -> None:
         """Count an answer; a full round of them opens the gate by one."""

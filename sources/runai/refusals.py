@@ -29,7 +29,7 @@ ADVICE_403 = (
 )
 
 MEANINGS: dict[int, tuple[type[ApiError], str]] = {
-    401: (SignInError, "The control plane refuses the token."),
+    401: (SignInError, "The control plane refuses even a fresh token: is the service account still enabled?"),
     403: (PermissionDenied, ADVICE_403),
     404: (NotFound, "It does not exist (any more), or this version of the control plane has no such endpoint."),
     408: (Unavailable, "The control plane gave up waiting; run again later."),
@@ -84,6 +84,17 @@ def refusal(answer: Answer, method: str, path: str, redact: Callable[[str], str]
     return error
 
 
+def broken(answer: Answer, path: str, reason: str, redact: Callable[[str], str] = str) -> BrokenAnswer:
+    """Build the error for a body that could not be parsed, for this reason."""
+    if _is_page(answer.body[:512].decode("utf-8", "replace")):
+        found = f"{complaint(answer, redact).message}; is SOURCES__RUNAI__BASE_URL the control plane's address?"
+    else:
+        found = _line(redact(reason)) or "no reason given"
+    return BrokenAnswer(
+        f"The body of {path} is not what the contract says: {found.rstrip('.')}.", status=answer.status, path=path
+    )
+
+
 def _meaning(answer: Answer) -> tuple[type[ApiError], str]:
     if 300 <= answer.status < 400:
         return BadRequest, _redirect_advice(answer.headers.get("location", ""))
@@ -104,10 +115,14 @@ def _redirect_advice(location: str) -> str:
 
 
 def _of_page(text: str) -> str:
-    if "<" not in text[:512]:
+    if not _is_page(text):
         return text
     title = TITLE.search(text)
     return f"an HTML page titled {title[1]}" if title else "an HTML page"
+
+
+def _is_page(text: str) -> bool:
+    return text.lstrip("\ufeff \t\r\n").startswith("<")
 
 
 def _line(text: str) -> str | None:

@@ -62,7 +62,7 @@ class Retries:
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._attempts),
             wait=self._wait,
-            retry=tenacity.retry_if_exception_type(TransientError),
+            retry=tenacity.retry_if_exception(_may_pass),
             sleep=self._sleep,
             before_sleep=note,
             retry_error_callback=_give_up,
@@ -71,6 +71,11 @@ class Retries:
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         return (_error(state).retry_after or 0.0) + self._jitter(state)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether to ask again; not after an inner call, a sign-in, has used up its own attempts."""
+    return isinstance(error, TransientError) and error.attempts == 1
 
 
 def _error(state: tenacity.RetryCallState) -> TransientError:

@@ -68,13 +68,12 @@ class Tls:
         return context
 
     def _trust(self) -> ssl.SSLContext:
-        if not self.ca_bundle:
-            return httpx.create_ssl_context()
         try:
-            return ssl.create_default_context(cafile=self.ca_bundle)
+            return ssl.create_default_context(cafile=self.ca_bundle) if self.ca_bundle else httpx.create_ssl_context()
         except (OSError, ValueError) as error:
+            file = self.ca_bundle or "named by SSL_CERT_FILE or SSL_CERT_DIR"
             raise ConfigurationError(
-                f"The CA bundle {self.ca_bundle} cannot be used ({_reason(error)}); it must be a readable PEM file."
+                f"The CA bundle {file} cannot be used ({_reason(error)}); it must be a readable PEM file."
             ) from error
 
 
@@ -232,7 +231,7 @@ def _quieten(*loggers: str) -> None:
 
 def _describe(error: httpx.TransportError) -> str:
     if isinstance(error, httpx.TimeoutException):
-        return f"{type(error).__name__}: it took too long"
+        return f"{type(error).__name__}: no answer in time"
     return f"{type(error).__name__}: {error}"
 
 
