@@ -17,13 +17,15 @@ ARGS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
-PIP := $(RUN) -m pip --disable-pip-version-check --quiet
+# Errors are shown, chatter is not.
+PIP_INSTALL := $(RUN) -m pip --disable-pip-version-check -qq install
 
 .PHONY: setup demo test lint types bench readme lock again
 
 setup: $(READY)
+	@:
 
-# An environment that was moved, or whose interpreter is gone, is made again: it knows its place by the stamp.
+# The stamp is written last and holds the place: a set-up that was cut short, was moved, or lost its interpreter heals.
 ifneq ($(shell $(RUN) -c "print(open('$(READY)').read().strip())" 2>/dev/null),$(CURDIR))
 $(READY): again
 endif
@@ -32,12 +34,12 @@ $(READY): requirements.txt pyproject.toml
 	@if ! '$(or $(PYTHON),false)' -c '$(IS_FIT)' 2>/dev/null; then \
 	  echo 'Python 3.11 or newer is needed, and "$(or $(PYTHON),python3)" is not one.' >&2; \
 	  echo 'Install one, or name it: make setup PYTHON=/path/to/python3.12' >&2; exit 1; fi
-	@echo 'Setting up $(VENV): a minute or so, once.'
-	@rm -f $(READY)
-	@$(RUN) -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV) && '$(PYTHON)' -m venv $(VENV); } || { \
-	  rm -rf $(VENV); echo 'python -m venv failed; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
-	@$(PIP) install --require-hashes -r requirements.txt
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@echo 'Setting up $(VENV): a minute or two, once.'
+	@if [ -e $(READY) ] && $(RUN) -m pip --version >/dev/null 2>&1; then rm $(READY); \
+	  else rm -rf $(VENV) && '$(PYTHON)' -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo 'python -m venv failed; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }; fi
+	@$(PIP_INSTALL) --require-hashes -r requirements.txt
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@echo '$(CURDIR)' > $(READY)
 
 demo: setup

@@ -1,0 +1,156 @@
+"""Plants one defect at a time into a copy of the tree and runs the test that must notice."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+HANG_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One mutation: `find` becomes `replace` in `file`, and `test` must go red."""
+
+    part: str
+    name: str
+    file: str
+    find: str
+    replace: str
+    test: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a defect: caught, or why that could not be shown."""
+
+    defect: Defect
+    caught: bool
+    reason: str
+    seconds: float = 0.0
+
+
+def load(folder: Path, words: Sequence[str] = ()) -> list[Defect]:
+    """The defects of every JSON list in the folder, narrowed to parts or names that hold one of the words."""
+    found = [Defect(part=path.stem, **entry) for path in sorted(folder.glob("*.json")) for entry in _entries(path)]
+    return [d for d in found if not words or any(word == d.part or word in d.name for word in words)]
+
+
+def hunt(root: Path, defects: Sequence[Defect], workers: int = 2) -> Iterator[Verdict]:
+    """Plant each defect in a copy of `root`, `workers` at a time; verdicts in order of the defects.
+
+    Raises:
+        RuntimeError: a named test is red without any defect, or the copy is not what a test would import.
+    """
+    with _copies(root, workers) as copies:
+        _require_green(copies[0], sorted({d.test for d in defects}))
+        free: SimpleQueue[Path] = SimpleQueue()
+        for copy in copies:
+            free.put(copy)
+
+        def plant_in_a_free_copy(defect: Defect) -> Verdict:
+            copy = free.get()
+            try:
+                return plant(copy, defect)
+            finally:
+                free.put(copy)
+
+        with ThreadPoolExecutor(workers) as pool:
+            yield from pool.map(plant_in_a_free_copy, defects)
+
+
+def plant(copy: Path, defect: Defect) -> Verdict:
+    """Mutate the copy, run the test, put the file back."""
+    started, path = time.monotonic(), copy / defect.file
+    if not path.is_file():
+        return Verdict(defect, caught=False, reason="no such file")
+    original = path.read_bytes()
+    occurrences = original.decode().count(defect.find)
+    if occurrences != 1:
+        return Verdict(defect, caught=False, reason=f"`find` occurs {occurrences} times")
+    try:
+        path.write_bytes(original.decode().replace(defect.find, defect.replace).encode())
+        caught, reason = _judge(*_pytest(copy, [defect.test]))
+    finally:
+        path.write_bytes(original)
+    return Verdict(defect, caught, reason, time.monotonic() - started)
+
+
+def _entries(path: Path) -> list[dict[str, str]]:
+    entries: list[dict[str, str]] = json.loads(path.read_text())
+    return entries
+
+
+def _judge(code: int, output: str) -> tuple[bool, str]:
+    """Only a test that ran and failed has noticed; one that could not be collected or set up has not."""
+    last = output.strip().splitlines()[-1] if output.strip() else "no output"
+    if code == 1 and re.search(r"\b\d+ failed\b", last):
+        return True, "caught"
+    return False, "NOT caught" if code == 0 else f"pytest ended with {code}: {last}"
+
+
+def _require_green(copy: Path, tests: Iterable[str]) -> None:
+    places = _python(copy, ["-c", _WHERE])[1].split()
+    strangers = [place for place in places if not Path(place).is_relative_to(copy)]
+    if strangers:
+        raise RuntimeError(f"tests would import {strangers[0]}, not the copy with the defect")
+    code, output = _pytest(copy, list(tests))
+    if code != 0:
+        raise RuntimeError(f"red without any defect:\n{output}")
+
+
+# Where each package of the tree comes from when a test imports it.
+_WHERE = """
+import importlib.util, pathlib
+for init in pathlib.Path.cwd().glob("*/__init__.py"):
+    print(importlib.util.find_spec(init.parent.name).origin)
+"""
+
+
+def _pytest(copy: Path, tests: list[str]) -> tuple[int, str]:
+    options = ["-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-o", "timeout=60"]
+    return _python(copy, ["-m", "pytest", *options, *tests])
+
+
+def _python(copy: Path, arguments: list[str]) -> tuple[int, str]:
+    # Compiled files are told apart by size and second only: a mutation may change neither.
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, *arguments]
+    try:
+        done = subprocess.run(
+            command, cwd=copy, env=environment, capture_output=True, text=True, timeout=HANG_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return -1, f"hung for {HANG_SECONDS} s"
+    return done.returncode, done.stdout + done.stderr
+
+
+@contextmanager
+def _copies(root: Path, count: int) -> Iterator[list[Path]]:
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    with tempfile.TemporaryDirectory(prefix="planted-") as scratch:
+        copies = [Path(scratch).resolve() / str(n) for n in range(count)]
+        for name in filter(None, listing.stdout.split("\0")):
+            for copy in copies:
+                if (root / name).is_file():
+                    (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(root / name, copy / name)
+        yield copies

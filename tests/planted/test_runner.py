@@ -1,0 +1,84 @@
+"""The hunt itself can fail: what does no harm, or what stops a test from running, is not called caught."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.planted.runner import Defect, hunt, load, plant
+
+CODE = "def double(n):  # double\n    return n * 2  # twice\n"
+TESTS = """
+from house import double
+
+def test_double():
+    assert double(2) == 4
+
+def test_red():
+    assert double(2) == 5
+"""
+GREEN = "tests/test_house.py::test_double"
+
+CASES = {
+    "a wrong result": ("n * 2", "n * 3", GREEN, "caught"),
+    "an inert change": ("# twice", "# two times", GREEN, "NOT caught"),
+    "a broken file": ("return", "retrun", GREEN, "pytest ended with 4"),
+    "a test that is not there": ("n * 2", "n * 3", "tests/test_house.py::test_gone", "pytest ended with 4"),
+    "text that is not there": ("n * 9", "n", GREEN, "`find` occurs 0 times"),
+    "text that is there twice": ("double", "triple", "", "`find` occurs 2 times"),
+}
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # The small tree needs no plugin, and they are most of the time.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    (tmp_path / "house").mkdir()
+    (tmp_path / "house" / "__init__.py").write_text(CODE)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_house.py").write_text(TESTS)
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)  # noqa: S607
+    return tmp_path
+
+
+def defect(find: str, replace: str, test: str = GREEN) -> Defect:
+    return Defect("house", "a defect", "house/__init__.py", find, replace, test)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_only_a_test_that_ran_and_failed_has_caught_it(tree: Path, case: str) -> None:
+    find, replace, test, reason = CASES[case]
+    found = plant(tree, defect(find, replace, test))
+    assert found.reason.startswith(reason)
+    assert found.caught == (case == "a wrong result")
+    assert (tree / "house" / "__init__.py").read_text() == CODE
+
+
+def test_defects_go_into_copies_and_leave_the_tree_alone(tree: Path) -> None:
+    defects = [defect("n * 2", "n * 3"), defect("# twice", "# two times"), defect("n * 2", "n + 1")]
+    assert [found.caught for found in hunt(tree, defects)] == [True, False, True]
+    assert (tree / "house" / "__init__.py").read_text() == CODE
+
+
+def test_a_test_that_is_red_anyway_proves_nothing(tree: Path) -> None:
+    with pytest.raises(RuntimeError, match="red without any defect"):
+        list(hunt(tree, [defect("n * 2", "n * 3", "tests/test_house.py::test_red")]))
+
+
+def test_a_package_from_elsewhere_is_not_mistaken_for_the_copy(tree: Path) -> None:
+    (tree / "sys").mkdir()
+    (tree / "sys" / "__init__.py").write_text("")
+    with pytest.raises(RuntimeError, match="tests would import built-in, not the copy"):
+        list(hunt(tree, [defect("n * 2", "n * 3")]))
+
+
+def test_lists_are_read_by_part_and_word(tmp_path: Path) -> None:
+    entry = {"name": "swaps a sign", "file": "a.py", "find": "+", "replace": "-", "test": "t"}
+    (tmp_path / "client.json").write_text(json.dumps([entry]))
+    (tmp_path / "reading.json").write_text(json.dumps([entry | {"name": "drops a page"}]))
+    assert [d.part for d in load(tmp_path)] == ["client", "reading"]
+    assert [d.part for d in load(tmp_path, ["client"])] == ["client"]
+    assert [d.part for d in load(tmp_path, ["page"])] == ["reading"]
