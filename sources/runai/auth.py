@@ -1,64 +1,32 @@
-"""Credentials, and the token that all worker threads share."""
+"""The token that all worker threads share."""
 
 from __future__ import annotations
 
 import copy
-import json
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NoReturn, Protocol, TypeVar
-from urllib.parse import quote, quote_plus, urlencode
 
-import jwt
 import orjson
 
+from sources.runai.credentials import (
+    AppToken,
+    BearerToken,
+    ClientCredentials,
+    Credentials,
+    TokenRequest,
+    token_requests,
+)
 from sources.runai.errors import ApiError, BrokenAnswer, ConfigurationError, SignInError
+from sources.runai.expiry import claimed_expiry, fits_header, lifetime_seconds, renew_at
+from sources.runai.redaction import Redactor
 from sources.runai.refusals import complaint, refusal
 from sources.runai.wire import Answer
 
 T = TypeVar("T")
-
-RENEW_BEFORE_SECONDS = 60.0
-V1 = "/api/v1/token"
-V2 = "/api/v2/token"
-
-
-@dataclass(frozen=True)
-class BearerToken:
-    """A token that somebody else has obtained; it cannot be renewed here."""
-
-    token: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class ClientCredentials:
-    """A service account's id and secret."""
-
-    client_id: str
-    client_secret: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class AppToken:
-    """An application's id and secret, the only way in on control planes 2.18 and 2.19."""
-
-    app_id: str
-    app_secret: str = field(repr=False)
-
-
-Credentials = BearerToken | ClientCredentials | AppToken
-
-
-@dataclass(frozen=True)
-class TokenRequest:
-    """A POST to a token endpoint."""
-
-    path: str
-    content_type: str
-    body: bytes = field(repr=False)
 
 
 class Exchange(Protocol):
@@ -67,27 +35,6 @@ class Exchange(Protocol):
     def __call__(self, request: TokenRequest, read: Callable[[Answer], T]) -> T:
         """Return what `read` returns; retry where it raises a TransientError."""
         ...
-
-
-class Redactor:
-    """Blots secrets out of text that comes from elsewhere: some servers echo what they were sent."""
-
-    def __init__(self) -> None:
-        self._secrets: frozenset[str] = frozenset()
-
-    def learn(self, secret: str) -> None:
-        """Blot out this secret from now on, in its encoded forms too."""
-        forms = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
-        self._secrets |= forms - {""}
-
-    def __call__(self, text: str) -> str:
-        """The text without secrets."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, "[secret]")
-        return text
-
-    def __repr__(self) -> str:
-        return "Redactor()"
 
 
 class Tokens(Protocol):
@@ -114,7 +61,7 @@ class FixedToken:
 
     def __init__(self, credentials: BearerToken, redactor: Redactor) -> None:
         self._token = credentials.token.strip()
-        if not _fits_header(self._token):
+        if not fits_header(self._token):
             raise ConfigurationError("The token holds spaces or characters that no token has; copy it again.")
         redactor.learn(self._token)
 
@@ -124,7 +71,7 @@ class FixedToken:
 
     def renew(self, rejected: str) -> NoReturn:  # noqa: ARG002 - the protocol's
         """Nothing to renew: SignInError, which says when the token expired if that is known."""
-        expires = _claimed_expiry(self._token)
+        expires = claimed_expiry(self._token)
         if expires is not None and expires <= time.time():
             when = f"expired at {datetime.fromtimestamp(expires, UTC):%Y-%m-%d %H:%M:%S} UTC"
         else:
@@ -156,7 +103,7 @@ class SignIn:
         redactor: Redactor,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._requests = _requests(credentials)
+        self._requests = token_requests(credentials)
         self._exchange = exchange
         self._redact = redactor
         self._clock = clock
@@ -235,30 +182,14 @@ class SignIn:
         now = self._clock()
         reply = _json_object(body)
         token = reply.get("accessToken", reply.get("access_token"))
-        if not isinstance(token, str) or not _fits_header(token):
+        if not isinstance(token, str) or not fits_header(token):
             raise BrokenAnswer(
                 f"The answer of {path} holds no access token. Is SOURCES__RUNAI__BASE_URL the control plane's address?",
                 status=200,
                 path=path,
             )
         self._redact.learn(token)
-        return _Issued(token, _renew_at(now, _lifetime(token, reply)))
-
-
-def _requests(credentials: ClientCredentials | AppToken) -> tuple[TokenRequest, ...]:
-    if isinstance(credentials, AppToken):
-        grant = {"grantType": "app_token", "appID": credentials.app_id, "appSecret": credentials.app_secret}
-        return (TokenRequest(V1, "application/json", orjson.dumps(grant)),)
-    pair = {"clientID": credentials.client_id, "clientSecret": credentials.client_secret}
-    form = {"client_id": credentials.client_id, "client_secret": credentials.client_secret}
-    return (
-        TokenRequest(V1, "application/json", orjson.dumps({"grantType": "client_credentials", **pair})),
-        TokenRequest(
-            V2,
-            "application/x-www-form-urlencoded",
-            urlencode({"grant_type": "client_credentials", **form}).encode(),
-        ),
-    )
+        return _Issued(token, renew_at(now, lifetime_seconds(token, reply)))
 
 
 def _json_object(body: bytes) -> dict[str, object]:
@@ -267,35 +198,3 @@ def _json_object(body: bytes) -> dict[str, object]:
     except orjson.JSONDecodeError:
         return {}
     return reply if isinstance(reply, dict) else {}
-
-
-def _fits_header(token: str) -> bool:
-    """Whether a token can be sent as it is; a library's complaint about one that cannot would quote it."""
-    return bool(token) and all("!" <= character <= "~" for character in token)
-
-
-def _claimed_expiry(token: str) -> float | None:
-    """The `exp` of a JWT, seconds since 1970; None for opaque tokens."""
-    try:
-        claimed = jwt.decode(token, options={"verify_signature": False}).get("exp")
-    except jwt.InvalidTokenError:
-        return None
-    return float(claimed) if isinstance(claimed, int | float) else None
-
-
-def _lifetime(token: str, reply: dict[str, object]) -> float | None:
-    """Seconds that a fresh token lives; None if neither the token nor the answer says so, or this clock is wrong."""
-    expiry = _claimed_expiry(token)
-    if expiry is not None and expiry > time.time():
-        return expiry - time.time()
-    stated = reply.get("expiresIn", reply.get("expires_in"))
-    try:
-        seconds = float(stated) if isinstance(stated, int | float | str) else 0.0
-    except ValueError:
-        return None
-    return seconds if seconds > 0 else None
-
-
-def _renew_at(now: float, lifetime: float | None) -> float:
-    """When to sign in again; tokens of less than two minutes are used for half their life, not renewed every time."""
-    return float("inf") if lifetime is None else now + lifetime - min(RENEW_BEFORE_SECONDS, lifetime / 2)

@@ -6,17 +6,19 @@ import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
-from urllib.parse import quote
 
 import httpx
 import orjson
 
-from sources.runai.auth import Credentials, Redactor, TokenRequest, tokens
+from sources.runai.auth import tokens
+from sources.runai.credentials import Credentials, TokenRequest
 from sources.runai.errors import RunaiError
 from sources.runai.limits import AdaptiveLimit
+from sources.runai.params import query
+from sources.runai.redaction import Redactor
 from sources.runai.refusals import broken, refusal
 from sources.runai.retries import Retries
 from sources.runai.stats import Stats
@@ -189,34 +191,3 @@ class _Get(Generic[T]):
     parse: Callable[[bytes], T]
     accept: Collection[int]
     renewed: bool = False
-
-
-def query(params: Mapping[str, object]) -> str:
-    """Encode parameters as the contract wants them (`explode=false`): `?a=1&b=x,y`, or nothing.
-
-    Raises ValueError for a list item with a comma in it: there is no way to write one.
-    """
-    pairs = [f"{quote(name, safe='')}={_encoded(value)}" for name, value in params.items() if value is not None]
-    return "?" + "&".join(pairs) if pairs else ""
-
-
-def instant(value: datetime) -> str:
-    """An instant as the API reads it in parameters and filters: UTC, `Z`, microseconds where there are any."""
-    if value.tzinfo is None:
-        raise ValueError(f"{value} has no time zone")
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _encoded(value: object) -> str:
-    if isinstance(value, list | tuple | set | frozenset):
-        items = [_text(item) for item in value]
-        if comma := next((item for item in items if "," in item), None):
-            raise ValueError(f"{comma!r} holds a comma, which the API takes for the end of the value")
-        return ",".join(quote(item, safe="") for item in items)
-    return quote(_text(value), safe="")
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return instant(value) if isinstance(value, datetime) else str(value)

@@ -10,8 +10,8 @@ from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from sources.runai.auth import AppToken, BearerToken, ClientCredentials, Credentials
 from sources.runai.client import RunaiClient
+from sources.runai.credentials import AppToken, BearerToken, ClientCredentials, Credentials
 from sources.runai.errors import ConfigurationError
 
 # The API is somebody's production service: more requests at once than this are a typing error.
