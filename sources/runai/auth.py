@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import NoReturn, Protocol, TypeVar
 
 import orjson
@@ -20,10 +21,10 @@ from sources.runai.credentials import (
     TokenRequest,
     token_requests,
 )
-from sources.runai.errors import ApiError, BrokenAnswer, ConfigurationError, SignInError
+from sources.runai.errors import ApiError, BrokenAnswer, ConfigurationError, SignInError, TransientError
 from sources.runai.expiry import claimed_expiry, fits_header, lifetime_seconds, renew_at
 from sources.runai.redaction import Redactor
-from sources.runai.refusals import complaint, refusal
+from sources.runai.refusals import refusal
 from sources.runai.wire import Answer
 
 T = TypeVar("T")
@@ -104,6 +105,8 @@ class SignIn:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._requests = token_requests(credentials)
+        kind = "APP" if isinstance(credentials, AppToken) else "CLIENT"
+        self._settings = f"SOURCES__RUNAI__{kind}_ID and SOURCES__RUNAI__{kind}_SECRET"
         self._exchange = exchange
         self._redact = redactor
         self._clock = clock
@@ -111,9 +114,7 @@ class SignIn:
         self._issued: _Issued | None = None
         self._failure: ApiError | None = None
         self._rounds = 0
-        redactor.learn(
-            credentials.client_secret if isinstance(credentials, ClientCredentials) else credentials.app_secret
-        )
+        redactor.learn(credentials.secret)
 
     def token(self) -> str:
         """The current token, or a new one if that has less than a minute (or half its life) left."""
@@ -149,7 +150,7 @@ class SignIn:
     def _sign_in(self) -> _Issued:
         for request in self._requests:
             try:
-                issued = self._exchange(request, lambda answer, path=request.path: self._read(answer, path))  # type: ignore[misc]
+                issued = self._exchange(request, partial(self._read, request.path))
             except _NoEndpointError:
                 continue
             self._requests = (request,)
@@ -161,22 +162,22 @@ class SignIn:
             path=self._requests[0].path,
         )
 
-    def _read(self, answer: Answer, path: str) -> _Issued:
+    def _read(self, path: str, answer: Answer) -> _Issued:
         if answer.status in {404, 405}:
             raise _NoEndpointError
-        if answer.status in {400, 401, 403}:
-            said = complaint(answer, self._redact)
-            raise SignInError(
-                f"The control plane refuses the credentials ({answer.status}: {said.message or said.code}). Check "
-                "SOURCES__RUNAI__CLIENT_ID and SOURCES__RUNAI__CLIENT_SECRET, and that the service account is enabled.",
-                status=answer.status,
-                path=path,
-                code=said.code,
-                message=said.message,
-            )
-        if answer.status != 200:
-            raise refusal(answer, "POST", path, self._redact)
-        return self._issue(answer.body, path)
+        if answer.status == 200:
+            return self._issue(answer.body, path)
+        error = refusal(answer, "POST", path, self._redact)
+        if isinstance(error, TransientError) or answer.status < 400:
+            raise error
+        raise SignInError(
+            f"The control plane refuses the credentials ({answer.status}: {error.message or error.code}). Check "
+            f"{self._settings}, and that the service account is enabled.",
+            status=answer.status,
+            path=path,
+            code=error.code,
+            message=error.message,
+        )
 
     def _issue(self, body: bytes, path: str) -> _Issued:
         now = self._clock()

@@ -25,6 +25,11 @@ class ClientCredentials:
     client_id: str
     client_secret: str = field(repr=False)
 
+    @property
+    def secret(self) -> str:
+        """What must never be shown."""
+        return self.client_secret
+
 
 @dataclass(frozen=True)
 class AppToken:
@@ -32,6 +37,11 @@ class AppToken:
 
     app_id: str
     app_secret: str = field(repr=False)
+
+    @property
+    def secret(self) -> str:
+        """What must never be shown."""
+        return self.app_secret
 
 
 Credentials = BearerToken | ClientCredentials | AppToken
