@@ -1,0 +1,93 @@
+"""What the warehouse knows, as a reading asks for it: queries over the build database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import fields
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any, Final
+
+import duckdb
+
+from sources.runai.reading.known import Expected, KnownPod
+from sources.runai.reading.metrics import MetricTarget
+
+_COLUMNS: Final = ", ".join(column.name for column in fields(KnownPod))
+
+
+class BuildKnown:
+    """`KnownPods` over the planning model `known_pods`, which is up to date with every committed load."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+
+    @cached_property
+    def last_as_of(self) -> datetime | None:
+        """The latest `as_of` of a committed run that read the pods completely; None before the first."""
+        return self._one("select max(as_of) from raw_runs where open_set_read_at is not null")
+
+    @cached_property
+    def _open(self) -> Mapping[str, KnownPod]:
+        return self._pods("not is_completed and not is_deleted", [])
+
+    def open(self) -> Mapping[str, KnownPod]:
+        """Pods that are neither completed nor deleted, by id; also those that could not be found lately."""
+        return self._open
+
+    def find(self, pod_ids: Collection[str]) -> Mapping[str, KnownPod]:
+        """Those of the given pods that are known, by id."""
+        return self._pods("pod_id in (select unnest(?))", [list(pod_ids)])
+
+    def created_between(self, start: datetime, end: datetime) -> Mapping[str, KnownPod]:
+        """Reachable pods with `start <= created_at < end`, by id."""
+        return self._pods("is_reachable and created_at >= ? and created_at < ?", [start, end])
+
+    def expected_by_day(self, *, created_until: datetime, deleted_since: datetime) -> Mapping[date, Expected]:
+        """Count the pods that the API should list, per UTC day of `created_at`."""
+        rows = self._con.execute(
+            """
+            select
+                cast(created_at as date) as day,
+                count(*) filter (not is_deleted) as alive,
+                count(*) filter (is_deleted and deleted_at >= ?) as deleted
+            from known_pods
+            where is_reachable and created_at <= ?
+            group by day
+            """,
+            [deleted_since, created_until],
+        ).fetchall()
+        return {day: Expected(alive, deleted) for day, alive, deleted in rows}
+
+    def clusters(self) -> list[str]:
+        """Every cluster that a pod was seen on."""
+        return self._list("select distinct cluster_id from known_pods where cluster_id is not null order by 1")
+
+    def cluster_pod_hashes(self) -> dict[str, str]:
+        """Content hash by pod id of the deprecated endpoint's pods."""
+        query = "select pod_id, arg_max(content_hash, (observed_at, read_index)) from raw_cluster_pods group by all"
+        return dict(self._con.execute(query).fetchall())
+
+    def running(self, since: datetime) -> list[MetricTarget]:
+        """Pods that run, from their creation or `since` on."""
+        rows = self._con.execute(
+            """
+            select pod_id, workload_id, greatest(created_at, ?) as since
+            from known_pods
+            where not is_completed and not is_deleted and is_reachable and phase = 'Running' and workload_id is not null
+            order by pod_id
+            """,
+            [since],
+        ).fetchall()
+        return [MetricTarget(*row) for row in rows]
+
+    def _pods(self, where: str, values: list[Any]) -> dict[str, KnownPod]:
+        rows = self._con.execute(f"select {_COLUMNS} from known_pods where {where}", values).fetchall()
+        return {row[0]: KnownPod(*row) for row in rows}
+
+    def _one(self, query: str) -> Any:
+        row = self._con.execute(query).fetchone()
+        return None if row is None else row[0]
+
+    def _list(self, query: str) -> list[Any]:
+        return [value for (value,) in self._con.execute(query).fetchall()]

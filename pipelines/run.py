@@ -1,0 +1,271 @@
+"""The run protocol: lock, drain, read and load, build, audit, publish.
+
+Raw is committed before anything is built from it, and the row in `runs` that moves the cursors is committed last: a run
+that dies on the way leaves data that counts, and cursors that do not.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import dlt
+import pyarrow as pa
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from pipelines.known import BuildKnown
+from pipelines.lock import Lock
+from pipelines.progress import SILENT, Progress
+from pipelines.settings import Settings
+from pipelines.warehouse import Warehouse
+from sources.runai import cluster_pods, pod_metrics, pods
+from sources.runai.catalogue import resolve
+from sources.runai.client import RunaiClient
+from sources.runai.connection import connection
+from sources.runai.errors import RunaiError
+from sources.runai.reading.metrics import MOST_TYPES, MetricsReport
+from sources.runai.reading.observations import ReadingReport
+from sources.runai.reading.pods import version_tuple
+from sources.runai.schemas import TABLES
+from transforms import Build, BuildReport, Finding, Layout, publish
+from transforms import rebuild as build_again
+
+METRIC_HORIZON: Final = timedelta(hours=24)
+
+
+@dataclass
+class RunResult:
+    """What a run did, for the summary. Durations are seconds, counts are rows or requests."""
+
+    run_id: str
+    as_of: datetime
+    started_at: datetime
+    finished_at: datetime | None = None
+    first_run: bool = False
+    drained_loads: int = 0
+    reading: ReadingReport = field(default_factory=ReadingReport)
+    metrics: MetricsReport = field(default_factory=MetricsReport)
+    requests: int = 0
+    retries: int = 0
+    read_seconds: float = 0.0
+    load_seconds: float = 0.0
+    build_seconds: float = 0.0
+    publish_seconds: float = 0.0
+    build: BuildReport | None = None
+    findings: list[Finding] = field(default_factory=list)
+    published: Path | None = None
+    plan: list[str] = field(default_factory=list)
+
+
+class _Run:
+    """One run under its lock."""
+
+    def __init__(self, settings: Settings, client: RunaiClient, clock: Callable[[], datetime], build: Build) -> None:
+        now = clock()
+        self.settings = settings
+        self.client = client
+        self.build = build
+        self.warehouse = Warehouse(settings)
+        self.result = RunResult(
+            run_id=uuid4().hex,
+            # Nothing is known of the future: a later --until would move the cursors past what is still to come.
+            as_of=min(settings.until, now) if settings.until else now,
+            started_at=datetime.now(UTC),
+        )
+
+    def prepare(self) -> BuildKnown:
+        """Commit what an earlier run left behind, and learn everything that is committed."""
+        self.result.drained_loads = self.warehouse.drain()
+        known = self._learn()
+        self.result.first_run = known.last_as_of is None
+        return known
+
+    def read_pods(self, known: BuildKnown, progress: Progress) -> None:
+        """Load 1: pods, absences, counts, rejects."""
+        resource = pods(
+            self.client,
+            known=known,
+            as_of=self.result.as_of,
+            full=self.settings.full_refresh,
+            report=self.result.reading,
+            progress=progress,
+        )
+        self._load([resource, *self.warehouse.missing_tables()])
+
+    def read_details(self, progress: Progress) -> None:
+        """Load 2: what is asked pod by pod and cluster by cluster."""
+        settings = connection()
+        types = resolve(self.settings.metrics, version_tuple(settings.api_version))[:MOST_TYPES]
+        if not types and not settings.cluster_pods:
+            return
+        known = self._learn()
+        resources: list[Any] = []
+        if types:
+            since = self.settings.since or self.result.as_of - METRIC_HORIZON
+            resources.append(
+                pod_metrics(
+                    known.running(since),
+                    self.client,
+                    metrics=types,
+                    resolution=self.settings.resolution,
+                    as_of=self.result.as_of,
+                    report=self.result.metrics,
+                    progress=progress,
+                )
+            )
+        if settings.cluster_pods:
+            resources.append(
+                cluster_pods(
+                    known.clusters(),
+                    self.client,
+                    known_hashes=known.cluster_pod_hashes(),
+                    report=self.result.reading,
+                )
+            )
+        self._load(resources)
+
+    def record(self, outcome: str, error: str | None = None) -> None:
+        """Last load: the row in `runs`, which moves the cursors where `open_set_read_at` is set."""
+        result, stats = self.result, self.client.stats.snapshot()
+        result.requests, result.retries = stats.requests, stats.retries
+        result.finished_at = datetime.now(UTC)
+        row = {
+            "run_id": result.run_id,
+            "started_at": result.started_at,
+            "finished_at": result.finished_at,
+            "as_of": result.as_of,
+            "outcome": outcome,
+            "error": error,
+            "open_set_read_at": result.reading.open_set_read_at if outcome == "loaded" else None,
+            "requests": result.requests,
+            "retries": result.retries,
+            "pods_read": result.reading.pods_read,
+            "pods_changed": result.reading.pods_changed,
+            "samples_read": result.metrics.samples_read,
+            "windows_failed": result.metrics.windows_failed,
+            "rejects": result.reading.rejects,
+            "version": version("runai-pods"),
+            "arguments": json.dumps(self.settings.arguments(), sort_keys=True),
+            "read_seconds": result.read_seconds,
+            "load_seconds": result.load_seconds,
+            "observed_at": result.finished_at,
+            "read_index": 0,
+        }
+        table = pa.Table.from_pylist([row], schema=TABLES["runs"])
+        self.warehouse.load([dlt.resource([table], name="runs", write_disposition="append")])
+
+    def _learn(self) -> BuildKnown:
+        self.build.take_in(self.warehouse.raw())
+        return BuildKnown(self.build.connection)
+
+    def _load(self, resources: list[Any]) -> None:
+        seconds = self.warehouse.load(resources)
+        self.result.read_seconds += seconds.extract
+        self.result.load_seconds += seconds.normalize_and_load
+
+
+def run(
+    settings: Settings,
+    client: RunaiClient,
+    *,
+    clock: Callable[[], datetime] | None = None,
+    progress: Progress = SILENT,
+) -> RunResult:
+    """Run once, incrementally: read what changed, commit it, build, audit and publish.
+
+    Args:
+        settings: the validated arguments.
+        client: a client of the control plane.
+        clock: tells the instant that the run stands for; by default the client's clock.
+        progress: is told what happens.
+
+    Raises:
+        LockHeld: another run works on this data directory.
+        RunaiError: the control plane could not be read; what was committed before stays.
+        PublicationStopped: an audit failed; the last good generation stays in place.
+    """
+    layout = Layout(settings.data_dir)
+    with Lock(layout.state), Build(layout) as build:
+        this = _Run(settings, client, clock or client.clock, build)
+        known = this.prepare()
+        if settings.dry_run:
+            this.result.plan = plan(known, settings, this.result.as_of)
+            return this.result
+        try:
+            this.read_pods(known, progress)
+            this.read_details(progress)
+        except PipelineStepFailed as error:
+            cause = root_cause(error)
+            this.record("failed", str(cause))
+            raise cause from None
+        this.record("loaded")
+        _publish(this.result, layout, build, this.warehouse, progress)
+        return this.result
+
+
+def rebuild(settings: Settings, *, progress: Progress = SILENT) -> RunResult:
+    """Build models, audit and publish again from raw, without the API.
+
+    Raises:
+        LockHeld: another run works on this data directory.
+        PublicationStopped: an audit failed; the last good generation stays in place.
+    """
+    layout = Layout(settings.data_dir)
+    with Lock(layout.state):
+        warehouse = Warehouse(settings)
+        result = RunResult(uuid4().hex, as_of=datetime.now(UTC), started_at=datetime.now(UTC))
+        result.drained_loads = warehouse.drain()
+        progress.stage("rebuild")
+        began = time.perf_counter()
+        generation = build_again(layout, warehouse.raw())
+        result.build_seconds = time.perf_counter() - began
+        result.build, result.findings, result.published = generation.report, generation.findings, layout.published
+        return result
+
+
+def plan(known: BuildKnown, settings: Settings, as_of: datetime) -> list[str]:
+    """Say what a run would ask for, without asking."""
+    last = known.last_as_of
+    if last is None or settings.full_refresh:
+        lines = ["pods: everything the API offers, in slices of createdAt, deleted pods included"]
+    else:
+        lines = [
+            f"pods: the open set ({len(known.open())} pods known to be open)",
+            f"pods: completed and deleted since {last.isoformat()}, less two hours",
+            "pods: those that vanished, by workload; counts, as the referee",
+        ]
+    if settings.metrics != "none":
+        since = settings.since or as_of - METRIC_HORIZON
+        lines.append(f"metrics: one request for each of {len(known.running(since))} running pods")
+    return lines
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """Return what a failed pipeline step failed of: our own error, a full disk, or else the innermost."""
+    chain = []
+    while error is not None:
+        chain.append(error)
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    known = [link for link in chain if isinstance(link, RunaiError | OSError)]
+    return known[0] if known else chain[-1]
+
+
+def _publish(result: RunResult, layout: Layout, build: Build, warehouse: Warehouse, progress: Progress) -> None:
+    progress.stage("build")
+    began = time.perf_counter()
+    build.take_in(warehouse.raw())
+    result.build = build.refresh()
+    result.findings = build.audit()
+    result.build_seconds = time.perf_counter() - began
+    progress.stage("publish")
+    began = time.perf_counter()
+    publish(layout, build, result.build, result.findings)
+    result.publish_seconds = time.perf_counter() - began
+    result.published = layout.published

@@ -1,0 +1,113 @@
+"""The destination: a dlt pipeline into it, and the raw store that reads it back."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import dlt
+import fsspec
+from dlt.common.configuration.exceptions import ConfigFieldMissingException
+from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
+
+from pipelines.settings import Settings
+from sources.runai import empty_tables
+from sources.runai.schemas import TABLES
+from transforms import DuckDBRaw, Layout, ParquetRaw, RawStore
+
+PIPELINE: Final = "runai_pods"
+DATASET: Final = "raw"
+# What correctness rests on, whatever the user's config.toml says: rows count by their load id, a load that can never
+# succeed must not block every later one, and the reader of Parquet finds files by the load id in front of their names.
+_FIXED: Final = {
+    "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
+    "LOAD__AUTO_ABORT_ON_TERMINAL_ERROR": "true",
+    "LOAD__DELETE_COMPLETED_JOBS": "true",
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+}
+_FILE_LAYOUT: Final = "{table_name}/{load_id}.{file_id}.{ext}"
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """How long a load took: reading the API, and everything after."""
+
+    extract: float
+    normalize_and_load: float
+
+
+class Warehouse:
+    """Raw tables in the chosen destination, written by dlt alone."""
+
+    def __init__(self, settings: Settings) -> None:
+        os.environ.update(_FIXED)
+        self._layout = Layout(settings.data_dir)
+        self._destination = settings.destination
+        self._pipeline = dlt.pipeline(
+            PIPELINE,
+            destination=self._dlt_destination(),
+            dataset_name=DATASET,
+            pipelines_dir=str(self._layout.state / "dlt"),
+        )
+
+    def drain(self) -> int:
+        """Load packages that an earlier run left behind; return how many."""
+        drained = 0
+        while self._pipeline.has_pending_data:
+            info = self._pipeline.run()
+            if info is None:
+                break
+            drained += len(info.loads_ids)
+        return drained
+
+    def load(self, resources: list[Any]) -> Seconds:
+        """Extract, normalise and load resources in one package; return how long it took.
+
+        Raises:
+            PipelineStepFailed: a step failed; nothing of the package counts unless its load is committed.
+        """
+        began = time.perf_counter()
+        info = self._pipeline.run(resources, loader_file_format="parquet")
+        info.raise_on_failed_jobs()
+        whole = time.perf_counter() - began
+        steps = {step.step: step for step in self._pipeline.last_trace.steps}
+        extract = steps["extract"]
+        reading = (extract.finished_at - extract.started_at).total_seconds()
+        return Seconds(reading, whole - reading)
+
+    def missing_tables(self) -> list[Any]:
+        """Return a resource that creates the raw tables which do not exist yet, if any."""
+        exist = self._pipeline.default_schema.tables if self._pipeline.default_schema_name else ()
+        lacking = [name for name in TABLES if name not in exist]
+        return [dlt.resource(empty_tables(lacking), name="empty_tables", write_disposition="append")] if lacking else []
+
+    def raw(self) -> RawStore:
+        """The raw tables, for reading."""
+        if self._destination == "duckdb":
+            return DuckDBRaw(self._layout.warehouse, DATASET)
+        client = self._pipeline.destination_client()
+        if not isinstance(client, FilesystemClient):
+            msg = f"{type(client).__name__} is no filesystem"
+            raise TypeError(msg)
+        return ParquetRaw(client.fs_client, client.dataset_path)
+
+    def _dlt_destination(self) -> Any:
+        if self._destination == "duckdb":
+            return dlt.destinations.duckdb(str(self._layout.warehouse))
+        bucket = _configured("destination.filesystem.bucket_url") or _url(self._layout.raw_dir)
+        return dlt.destinations.filesystem(bucket_url=bucket, layout=_FILE_LAYOUT)
+
+
+def _configured(key: str) -> str | None:
+    try:
+        value = dlt.config.get(key, str)
+    except ConfigFieldMissingException:
+        return None
+    return str(value) if value else None
+
+
+def _url(folder: Path) -> str:
+    return fsspec.filesystem("file").unstrip_protocol(str(folder))
