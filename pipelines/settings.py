@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal
 
@@ -107,8 +108,10 @@ def parse_metrics(words: list[str] | None) -> str | tuple[str, ...]:
     types = tuple(dict.fromkeys(name.upper() for name in names))
     unknown = [name for name in types if name not in METRIC_TYPES]
     if unknown or not types:
+        close = get_close_matches(unknown[0], METRIC_TYPES, n=1, cutoff=0.5) if unknown else []
         what = f"unknown metric type {unknown[0]!r}" if unknown else "no metric type given"
+        like = close[0] if close else "GPU_UTILIZATION"
         raise UsageError(
-            f"--metrics: {what}; choose basic, all or none, or list types of: {', '.join(sorted(METRIC_TYPES))}."
+            f"--metrics: {what}; choose basic, all or none, or list types of the catalogue, such as {like}."
         )
     return types

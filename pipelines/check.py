@@ -1,0 +1,191 @@
+"""`check`: tries everything that a run will need, and loads nothing.
+
+The only command that asks other endpoints than those for pods; what it cannot find out there is no error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.plane import configured
+from sources.runai.client import Reply, RunaiClient
+from sources.runai.connection import RunaiConnection, connect
+from sources.runai.errors import ApiError, BadRequest, NotFound
+from sources.runai.stats import Stats
+from sources.runai.tls import Tls
+from sources.runai.wire import Wire
+
+PODS: Final = "/api/v1/workloads/pods"
+# `Date` counts whole seconds, and the answer took a moment.
+_CLOCK_SECONDS: Final = 5
+_MARKS: Final = {True: Text("✓", "green"), False: Text("✗", "red"), None: Text("?", "yellow")}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was tried; `is_good` is None where it could not be told, which stops nothing."""
+
+    name: str
+    is_good: bool | None
+    text: str
+
+
+def check() -> int:
+    """Print what works as a table; 0 when a run can work, 1 when it cannot (bad configuration raises)."""
+    connection = configured()
+    findings = []
+    with connect(connection) as client:
+        findings.append(Finding("configuration", True, f"{client.base_url}, {_credentials(connection)}"))
+        findings.append(_clock(connection))
+        findings.extend(_findings(client, connection.api_version))
+    table = Table.grid(padding=(0, 2))
+    for finding in findings:
+        table.add_row(_MARKS[finding.is_good], finding.name, Text(finding.text))
+    Console(highlight=False, soft_wrap=True).print(table)
+    return 1 if any(finding.is_good is False for finding in findings) else 0
+
+
+def _findings(client: RunaiClient, api_version: str) -> Iterator[Finding]:
+    signed_in = _tried("sign-in and pods", lambda: _listed(client))
+    yield signed_in
+    if not signed_in.is_good:
+        return
+    yield _tried("deleted pods", lambda: _listed(client, deleted=True))
+    yield _tried("counts", lambda: f"{_counted(client):,} pods, {_counted(client, deleted=True):,} deleted ones")
+    clusters = _clusters(client)
+    yield _versions(clusters)
+    yield _cluster_pods(client, clusters, api_version)
+    yield from _metrics(client)
+
+
+def _tried(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, look())
+    except ApiError as error:
+        return Finding(name, False, str(error))
+
+
+def _listed(client: RunaiClient, *, deleted: bool | None = None) -> str:
+    page = _body(client, PODS, {"limit": 1, "deleted": deleted})
+    return "may be listed" if page.get("pods") else "may be listed; there is none that this account can see"
+
+
+def _counted(client: RunaiClient, *, deleted: bool | None = None) -> int:
+    return int(_body(client, f"{PODS}/count", {"deleted": deleted})["count"])
+
+
+def _clusters(client: RunaiClient) -> list[dict[str, Any]]:
+    """The clusters, or none where this account may not list them: nothing but this command needs them."""
+    try:
+        found: object = client.get("/api/v1/clusters").body
+    except ApiError:
+        return []
+    return [cluster for cluster in found if isinstance(cluster, dict)] if isinstance(found, list) else []
+
+
+def _versions(clusters: list[dict[str, Any]]) -> Finding:
+    versions = {
+        f"{cluster.get('name', 'cluster')} {cluster['version']}" for cluster in clusters if cluster.get("version")
+    }
+    if not versions:
+        return Finding("versions", None, "this account may not list clusters, which tell theirs; runs do without")
+    return Finding("versions", True, ", ".join(sorted(versions)))
+
+
+def _cluster_pods(client: RunaiClient, clusters: list[dict[str, Any]], api_version: str) -> Finding:
+    """Whether the deprecated list by cluster is still there: it went with 2.22."""
+    name = "pods by cluster"
+    if not clusters:
+        return Finding(name, None, "not tried: no cluster is known")
+    try:
+        client.get(f"/v1/k8s/clusters/{clusters[0]['uuid']}/pods")
+    except NotFound:
+        return Finding(name, None, f"gone from this control plane (2.22 or newer; configured: {api_version})")
+    except (ApiError, KeyError) as error:
+        return Finding(name, None, str(error))
+    return Finding(name, True, "there (2.21 or older): opt in with SOURCES__RUNAI__CLUSTER_PODS=true")
+
+
+def _metrics(client: RunaiClient) -> Iterator[Finding]:
+    """One short request each for a basic and an advanced metric, of a running pod with a GPU where there is one."""
+    pods = _body(client, PODS, {"limit": 100, "completed": False}).get("pods") or []
+    running = [pod for pod in pods if pod.get("k8sPhase") == "Running" and pod.get("workloadId")]
+    running.sort(key=_has_gpu, reverse=True)
+    if not running:
+        yield Finding("metrics", None, "not tried: no pod is running")
+        return
+    pod = running[0]
+    yield _metric(client, pod, "metrics", "CPU_USAGE_CORES", "no sample in the last ten minutes")
+    if _has_gpu(pod):
+        off = "no sample: an administrator enables them under Settings > Analytics > GPU profiling metrics"
+        yield _metric(client, pod, "advanced metrics", "GPU_SM_ACTIVITY_PER_GPU", off)
+    else:
+        yield Finding("advanced metrics", None, "not tried: no pod with a GPU is running")
+
+
+def _metric(client: RunaiClient, pod: dict[str, Any], name: str, metric: str, without: str) -> Finding:
+    # Samples arrive late: the newest two minutes say nothing yet.
+    end = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=2)
+    window = {"start": end - timedelta(minutes=10), "end": end, "numberOfSamples": 10, "metricType": [metric]}
+    path = f"/api/v1/workloads/{pod['workloadId']}/pods/{pod['id']}/metrics"
+    try:
+        body = _body(client, path, window)
+    except (NotFound, BadRequest) as error:
+        return Finding(name, None, f"{without} ({error.status})")
+    except ApiError as error:
+        return Finding(name, False, str(error))
+    series = [one for one in body.get("measurements") or [] if one.get("values")]
+    return Finding(name, True, f"{metric} answers") if series else Finding(name, None, without)
+
+
+def _body(client: RunaiClient, path: str, params: dict[str, object]) -> dict[str, Any]:
+    reply: Reply[Any] = client.get(path, params, parse=_json_object, accept=(200, 207))
+    return dict(reply.body)
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    found = orjson.loads(body)
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - what the client takes for a broken body
+    return found
+
+
+def _has_gpu(pod: dict[str, Any]) -> bool:
+    allocated = (pod.get("allocatedResources") or {}).get("gpu")
+    try:
+        return float(allocated or 0) > 0
+    except ValueError:
+        return False
+
+
+def _clock(connection: RunaiConnection) -> Finding:
+    """How far this machine's clock is from the server's, by the `Date` of any answer; tokens and windows suffer."""
+    tls = Tls(connection.ca_bundle, connection.client_certificate, connection.client_key)
+    wire = Wire(connection.base_url or "", connections=1, read_seconds=10, tls=tls, stats=Stats())
+    try:
+        answer = wire.send("GET", PODS, {"Accept": "application/json"})
+        theirs = parsedate_to_datetime(answer.headers.get("date", ""))
+    except (ApiError, ValueError):
+        return Finding("clock", None, "the server does not tell the time")
+    finally:
+        wire.close()
+    apart = (answer.received_at - theirs).total_seconds()
+    if abs(apart) <= _CLOCK_SECONDS:
+        return Finding("clock", True, "agrees with the server's")
+    direction = "ahead of" if apart > 0 else "behind"
+    return Finding("clock", None, f"{abs(apart):.0f} s {direction} the server's: have it set by NTP")
+
+
+def _credentials(connection: RunaiConnection) -> str:
+    if connection.token:
+        return "a bearer token"
+    return f"client {connection.client_id}" if connection.client_id else f"application {connection.app_id}"

@@ -1,0 +1,215 @@
+"""The command line: reads arguments, calls one thing for each command, and turns what happens into an exit code.
+
+Everything heavy is imported by the command that needs it: `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
+
+from pipelines.failures import USAGE, explain
+from pipelines.logs import log_file, redact
+from pipelines.progress import Progress, open_progress
+from pipelines.settings import DEFAULT_DATA_DIR, ProgressKind, Settings, parse_instant, parse_metrics
+
+_EXAMPLES = """\
+Examples:
+  pods_pipeline.py --demo                   see it at work, without a tenant
+  pods_pipeline.py check                    is all set up for a real one?
+  pods_pipeline.py                          one incremental run, as from cron
+  pods_pipeline.py --since 2026-11-01       metrics from that day on
+  pods_pipeline.py --destination filesystem --data-dir /srv/runai
+  pods_pipeline.py status --max-age 2h      exit code 3 when it is older
+  pods_pipeline.py rebuild                  all tables again, without the API
+
+Exit codes:
+  0 published   1 failed   2 configuration or usage
+  3 status found the data stale   4 another run holds the lock
+"""
+
+
+def _version() -> str:
+    return metadata.version("runai-pods")
+
+
+app = App(
+    name="pods_pipeline.py",
+    help="A complete and provable copy of what the NVIDIA Run:ai pods API forgets, in DuckDB and Parquet.",
+    usage="Usage: python pipelines/pods_pipeline.py [COMMAND] [OPTIONS]",
+    help_epilogue=_EXAMPLES,
+    help_format="plaintext",
+    version=_version,
+    default_parameter=Parameter(negative=()),
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+
+DataDir = Annotated[
+    Path,
+    Parameter(
+        help="Where everything is kept (default: data in the project's root). Example: --data-dir /srv/runai",
+        show_default=False,
+    ),
+]
+Destination = Annotated[
+    str, Parameter(help="Where raw is loaded: duckdb, or filesystem (Parquet). Example: --destination filesystem")
+]
+ProgressOption = Annotated[
+    ProgressKind, Parameter(help="auto is live on a terminal and plain lines elsewhere. Example: --progress plain")
+]
+Debug = Annotated[bool, Parameter(help="Show the traceback of a failure. Example: run --debug")]
+
+
+@app.default
+@app.command
+def run(
+    *,
+    demo: Annotated[bool, Parameter(help="Run against the bundled simulator. Example: run --demo")] = False,
+    since: Annotated[
+        str | None,
+        Parameter(
+            help="Metrics from this date or instant on, ISO 8601, UTC unless it says otherwise (default: the last "
+            "24 hours on the first run, then where the last run stopped). Example: --since 2026-11-01"
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, Parameter(help="Metrics up to this date or instant. Example: --until 2026-11-02T06:00:00Z")
+    ] = None,
+    metrics: Annotated[
+        list[str] | None,
+        Parameter(
+            help="basic, all, none, or a list of metric types (default: basic). "
+            "Example: --metrics GPU_UTILIZATION,CPU_USAGE_CORES"
+        ),
+    ] = None,
+    resolution: Annotated[int, Parameter(help="Seconds between samples. Example: --resolution 300")] = 60,
+    dry_run: Annotated[
+        bool, Parameter(help="Say what would be read, and load nothing. Example: run --dry-run")
+    ] = False,
+    destination: Destination = "duckdb",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    full_refresh: Annotated[
+        bool, Parameter(help="Read again everything that the API still offers; raw is kept. Example: --full-refresh")
+    ] = False,
+    concurrency: Annotated[
+        int | None, Parameter(help="Requests at a time, at most (default: 8). Example: --concurrency 4")
+    ] = None,
+    progress: ProgressOption = "auto",
+    debug: Debug = False,
+) -> int:
+    """Read what changed, load it, build the tables, audit and publish them. The default command."""
+    settings = Settings(
+        data_dir=data_dir,
+        destination=destination,
+        since=parse_instant("--since", since) if since else None,
+        until=parse_instant("--until", until) if until else None,
+        metrics=parse_metrics(metrics),
+        resolution=resolution,
+        dry_run=dry_run,
+        full_refresh=full_refresh,
+        concurrency=concurrency,
+        progress=progress,
+        debug=debug,
+        demo=demo,
+    )
+    from pipelines.plane import control_plane
+    from pipelines.published import published_rows
+
+    rows_before = published_rows(settings.data_dir)
+    with control_plane(settings) as plane, _watched(settings) as listener:
+        from pipelines import run as pipeline
+        from pipelines.summary import show_plan, show_summary
+
+        result = pipeline.run(settings, plane.client, clock=plane.clock, progress=listener)
+    if settings.dry_run:
+        show_plan(result)
+    else:
+        show_summary(result, settings, rows_before)
+    return 0
+
+
+@app.command
+def check(*, debug: Debug = False) -> int:  # noqa: ARG001 - `execute` looks at it
+    """Try the configuration, the sign-in, the permissions and the server's features. Loads nothing."""
+    from pipelines.check import check as run_checks
+
+    return run_checks()
+
+
+@app.command
+def status(
+    *,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    max_age: Annotated[
+        str | None, Parameter(help="Exit with 3 when the last run is older, such as 90m, 2h, 1d. Example: --max-age 2h")
+    ] = None,
+    json: Annotated[bool, Parameter(help="Print one JSON object, for machines. Example: status --json")] = False,
+    debug: Debug = False,  # noqa: ARG001 - `execute` looks at it
+) -> int:
+    """Tell the last run, its age, the coverage, gaps and rejects of what is published."""
+    from pipelines.status import show_status
+
+    return show_status(data_dir, max_age, as_json=json)
+
+
+@app.command
+def rebuild(
+    *,
+    destination: Destination = "duckdb",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    progress: ProgressOption = "auto",
+    debug: Debug = False,
+) -> int:
+    """Build, audit and publish all tables again from raw, without the API."""
+    settings = Settings(data_dir=data_dir, destination=destination, progress=progress, debug=debug)
+    from pipelines.published import published_rows
+
+    rows_before = published_rows(settings.data_dir)
+    with _watched(settings) as listener:
+        from pipelines import run as pipeline
+        from pipelines.summary import show_summary
+
+        result = pipeline.rebuild(settings, progress=listener)
+    show_summary(result, settings, rows_before)
+    return 0
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run one command; whatever happens ends as an exit code and, if it failed, one sentence on stderr."""
+    try:
+        return int(app(arguments, exit_on_error=False, print_error=False) or 0)
+    except CycloptsError as error:
+        print(f"error: {redact(_words(error))} See --help.", file=sys.stderr)
+        return USAGE
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where every failure is told
+        if "--debug" in arguments:
+            print(redact("".join(traceback.format_exception(error))), file=sys.stderr)
+        failure = explain(error)
+        print(f"error: {redact(failure.sentence)}", file=sys.stderr)
+        return failure.code
+
+
+def _words(error: CycloptsError) -> str:
+    stray = error.unused_tokens[0] if isinstance(error, UnusedCliTokensError) and error.unused_tokens else None
+    if stray is None:
+        return " ".join(str(error).split())
+    return f"unknown command {stray!r}: choose one of run, check, status, rebuild."
+
+
+@contextmanager
+def _watched(settings: Settings) -> Iterator[Progress]:
+    """Progress on stderr and a log file, for the length of a run."""
+    listener = open_progress(settings.progress)
+    with log_file(settings.state_dir, debug=settings.debug):
+        try:
+            yield listener
+        finally:
+            listener.close()

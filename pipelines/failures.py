@@ -1,0 +1,126 @@
+"""From an exception to one sentence and an exit code.
+
+Libraries wrap what they raise, often several times, so the whole chain of causes is looked through for the first
+error that says something to the user.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipelines.lock import LockHeld
+from pipelines.settings import UsageError
+
+FAILED = 1
+USAGE = 2
+STALE = 3
+LOCKED = 4
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+_NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
+# What DuckDB says, and what it means for whoever reads it. `{file}` is the file that DuckDB names, if it names one.
+_DUCKDB = (
+    (
+        r"No space left|not enough space|max_temp_directory_size",
+        "the disk is full ({file}): free some space, run again",
+    ),
+    (r"Could not set lock.*\((PID \d+)\)", "{file} is open in another program ({0}): close it there, run again"),
+    (r"Trying to read a database file with version", "{file} was written by another version of DuckDB: upgrade duckdb"),
+    (r"not a valid DuckDB database", "{file} is not a DuckDB database: move it away, run again"),
+    (r"Corrupt database|Could not read enough bytes", "{file} is damaged: restore it from a backup, or move it away"),
+    (r"Permission denied|Read-only file system", "no permission to write {file}: mend it or choose another --data-dir"),
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What to tell: one sentence, and the exit code."""
+
+    sentence: str
+    code: int
+
+
+def explain(error: BaseException) -> Failure:
+    """The first thing in the chain of causes that can be told to the user in their own words."""
+    for cause in _chain(error):
+        if isinstance(cause, UsageError):
+            return Failure(str(cause), USAGE)
+        failure = _known(cause)
+        if failure is not None:
+            return Failure(_one_line(failure.sentence), failure.code)
+    text = _one_line(f"unexpected {type(error).__name__}: {str(error) or 'no message'}")
+    return Failure(f"{text} Run again with --debug to see where.", FAILED)
+
+
+def _known(error: BaseException) -> Failure | None:
+    if isinstance(error, LockHeld):
+        return Failure(str(error), LOCKED)
+    if isinstance(error, KeyboardInterrupt):
+        return Failure("interrupted; what was committed is kept, and the next run goes on from there.", FAILED)
+    if isinstance(error, OSError):
+        return _operating_system(error)
+    return _of_package(error)
+
+
+def _operating_system(error: OSError) -> Failure | None:
+    where = error.filename or "the data directory"
+    if error.errno in _DISK_FULL:
+        return Failure(f"the disk is full ({where}): free some space and run again; nothing committed is lost.", FAILED)
+    if error.errno in _NOT_OURS:
+        return Failure(f"cannot use {where}: {error.strerror}; mend it or choose another --data-dir.", USAGE)
+    return None
+
+
+def _of_package(error: BaseException) -> Failure | None:
+    """Errors of packages that may not be imported yet: what was never imported cannot have raised."""
+    if _is(error, "sources.runai.errors", "ConfigurationError"):
+        return Failure(str(error), USAGE)
+    if _is(error, "sources.runai.errors", "RunaiError"):
+        return Failure(str(error), FAILED)
+    if _is(error, "transforms.errors", "TransformError"):
+        return Failure(f"{error}; what was published before stays as it is.", FAILED)
+    if _is(error, "dlt.common.configuration.exceptions", "ConfigurationException"):
+        return Failure(f"configuration: {error}", USAGE)
+    if _is(error, "duckdb", "Error"):
+        return _duckdb(str(error))
+    return None
+
+
+def _duckdb(text: str) -> Failure | None:
+    named = re.search(r'file "([^"]+)"', text)
+    for pattern, sentence in _DUCKDB:
+        found = re.search(pattern, text, re.IGNORECASE | re.DOTALL)
+        if found:
+            name = named[1] if named else "a database file of the data directory"
+            return Failure(f"{sentence.format(*found.groups(), file=name)}; nothing committed is lost.", FAILED)
+    return None
+
+
+def _is(error: BaseException, module: str, name: str) -> bool:
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and isinstance(error, kind)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, then its causes from the outside in, members of groups included; each once."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        current = waiting.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        if isinstance(current, BaseExceptionGroup):
+            waiting.extend(current.exceptions)
+        inner = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        if inner is not None:
+            waiting.append(inner)
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if line.endswith((".", "!", "?")) else f"{line}."

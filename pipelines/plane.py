@@ -1,0 +1,112 @@
+"""The control plane of a run: the way to it, and the data directory's bond with it.
+
+Pods of two control planes must not meet in one warehouse: to the runs of one, those of the other would have vanished.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from pipelines.settings import ROOT, Settings, UsageError
+
+if TYPE_CHECKING:
+    from sources.runai.client import RunaiClient
+    from sources.runai.connection import RunaiConnection
+
+DEMO: Final = "demo"
+
+_UNCONFIGURED: Final = """\
+No control plane is configured. Set in {folder}/.dlt/secrets.toml under [sources.runai], or in the environment:
+  base_url                     SOURCES__RUNAI__BASE_URL        https://<tenant>.run.ai, or your own control plane's URL
+  client_id and client_secret  SOURCES__RUNAI__CLIENT_ID and SOURCES__RUNAI__CLIENT_SECRET, of a service account,
+  or token                     SOURCES__RUNAI__TOKEN           a bearer token instead of these two
+Or see it at work first, without any tenant: python pipelines/pods_pipeline.py --demo"""
+
+
+class Unconfigured(UsageError):
+    """Nothing says which control plane to read; the message is five lines on what to set (exit code 2)."""
+
+    def __init__(self) -> None:
+        super().__init__(_UNCONFIGURED.format(folder=os.environ.get("DLT_PROJECT_DIR", ROOT)))
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """A client that can sign in, and the clock that its world goes by."""
+
+    client: RunaiClient
+    clock: Callable[[], datetime]
+
+
+@contextmanager
+def control_plane(settings: Settings) -> Iterator[ControlPlane]:
+    """The control plane that the settings ask for, for the length of the block.
+
+    Raises:
+        UsageError: It is not configured, or the data directory belongs to another one.
+    """
+    if settings.demo:
+        from pipelines.demo import demo_plane
+
+        with demo_plane(settings) as plane:
+            yield plane
+    else:
+        from sources.runai.connection import connect
+
+        with connect(configured(concurrency=settings.concurrency)) as client:
+            claim(settings, urlsplit(client.base_url).hostname or client.base_url)
+            yield ControlPlane(client, lambda: datetime.now(UTC))
+
+
+def configured(**overrides: object) -> RunaiConnection:
+    """The connection's settings, from dlt's configuration; `Unconfigured` when no control plane is named."""
+    from sources.runai.connection import connection
+
+    found = connection(**overrides)
+    if not found.base_url:
+        raise Unconfigured
+    return found
+
+
+def claim(settings: Settings, owner: str) -> None:
+    """Bind the data directory to its control plane, for good; a dry run only looks.
+
+    Raises:
+        UsageError: It is bound to another one.
+    """
+    path = settings.state_dir / "origin.json"
+    bound = _read(path)
+    if bound is None and not settings.dry_run:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".new")
+        draft.write_text(json.dumps({"control_plane": owner}), encoding="utf-8")
+        draft.replace(path)
+    elif bound not in (None, owner):
+        raise UsageError(
+            f"{settings.data_dir} holds {_words(str(bound))}, not {_words(owner)}: {_way_out(path, bound)}."
+        )
+
+
+def _read(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8")).get("control_plane")
+    except FileNotFoundError:
+        return None
+
+
+def _words(owner: str) -> str:
+    return "pods of the demo" if owner == DEMO else f"pods of {owner}"
+
+
+def _way_out(path: Path, bound: object) -> str:
+    if bound == DEMO:
+        return "remove it, or give another --data-dir"
+    return f"give another --data-dir (or remove {path}, if it is the same control plane under a new name)"

@@ -1,0 +1,183 @@
+"""`status`: how old and how complete the published data is. Reads what is published and never takes the lock."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.failures import STALE
+from pipelines.lock import Holder, current_holder
+from pipelines.published import Row, Unpublished, published, rows
+from pipelines.settings import UsageError, text_of
+
+PURGE_HORIZON: Final = timedelta(days=14)
+"""How long the API keeps a deleted pod: a longer stretch without a run may have lost some for good."""
+
+_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_PODS: Final = """
+    select count(*) as known, count(*) filter (completed_at is null and not is_deleted and is_reachable) as open,
+        count(*) filter (is_completed) as completed, count(*) filter (is_deleted) as deleted,
+        count(*) filter (not is_reachable) as unreachable
+    from pods
+"""
+_LAST_RUN: Final = "select * from runs where outcome = 'loaded' order by finished_at desc limit 1"
+_REJECTS: Final = "select coalesce(sum(rejects), 0)::bigint as rejects from runs"
+_COUNTS: Final = """
+    select filter, api_count, warehouse_count, difference, counted_at from pod_counts
+    where counted_at >= $since and warehouse_count is not null
+    order by counted_at, filter
+"""
+_GAPS: Final = """
+    with loaded as (
+        select as_of, lag(as_of) over (order by finished_at) as as_of_before from runs where outcome = 'loaded'
+    )
+    select as_of_before as "from", as_of as "to" from loaded where as_of - as_of_before > $horizon order by as_of
+"""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What `--json` prints: instants as ISO 8601 text, ages in seconds; `last_run` is null before the first one."""
+
+    data_dir: str
+    checked_at: str
+    last_run: Row | None = None
+    age_seconds: float | None = None
+    max_age_seconds: float | None = None
+    is_stale: bool = False
+    pods: dict[str, int] = field(default_factory=dict)
+    counts_agree: bool | None = None
+    counts: list[Row] = field(default_factory=list)
+    gaps: list[Row] = field(default_factory=list)
+    rejects: int = 0
+    pending_loads: int = 0
+    running: Holder | None = None
+
+
+def show_status(data_dir: Path, max_age: str | None, *, as_json: bool) -> int:
+    """Print the status and return the exit code: 3 when the data is older than `max_age`, or there is none."""
+    limit = parse_age(max_age) if max_age else None
+    status = read_status(data_dir.expanduser().absolute(), datetime.now(UTC), limit)
+    if as_json:
+        print(json.dumps(asdict(status), indent=2, default=str))
+    else:
+        _print(status)
+    return STALE if status.is_stale else 0
+
+
+def read_status(data_dir: Path, now: datetime, max_age: timedelta | None = None) -> Status:
+    """The status at `now`, by the real clock: the age is counted from the end of the last run."""
+    limit = max_age.total_seconds() if max_age else None
+    state = data_dir / "state"
+    pending, running = _pending_loads(state / "dlt"), current_holder(state)
+    try:
+        with published(data_dir) as con:
+            last = next(iter(rows(con, _LAST_RUN)), None)
+            counts = rows(con, _COUNTS, {"since": last["started_at"]}) if last else []
+            facts = {
+                "pods": rows(con, _PODS)[0],
+                "counts": [_as_text(count) for count in counts],
+                "counts_agree": all(count["difference"] == 0 for count in counts) if counts else None,
+                "gaps": [_as_text(gap) for gap in rows(con, _GAPS, {"horizon": PURGE_HORIZON})],
+                "rejects": rows(con, _REJECTS)[0]["rejects"],
+            }
+    except Unpublished:
+        last, facts = None, {}
+    age = (now - last["finished_at"]).total_seconds() if last else None
+    return Status(
+        data_dir=str(data_dir),
+        checked_at=text_of(now),
+        last_run=_as_text(last) if last else None,
+        age_seconds=age,
+        max_age_seconds=limit,
+        is_stale=limit is not None and (age is None or age > limit),
+        pending_loads=pending,
+        running=running,
+        **facts,
+    )
+
+
+def parse_age(text: str) -> timedelta:
+    """Read `90m`, `2h`, `1d12h`, an ISO 8601 duration such as `PT2H`, or a number of seconds.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    words = text.strip().lower().removeprefix("p").replace("t", "")
+    parts = re.findall(r"(\d+(?:\.\d+)?)([dhms]?)", words)
+    if not parts or "".join(number + unit for number, unit in parts) != words or (len(parts) > 1 and not parts[-1][1]):
+        raise UsageError(f"--max-age {text!r} is not a length of time: give one such as 90m, 2h, 1d or PT2H.")
+    return timedelta(**{_UNITS[unit or "s"]: float(number) for number, unit in parts})
+
+
+def in_words(seconds: float) -> str:
+    """A length of time as somebody would say it, such as `3 min` or `2 h 5 min`."""
+    minutes = int(abs(seconds) // 60)
+    days, hours = divmod(minutes // 60, 24)
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    if hours:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{minutes} min" if minutes else f"{abs(seconds):.0f} s"
+
+
+def counts_in_words(status: Status) -> str:
+    """Whether the warehouse agrees with the API's own counts, and where not."""
+    if status.counts_agree is None:
+        return "not asked"
+    if status.counts_agree:
+        # The last run also counts single days, which the whole holds already.
+        whole = sum(count["api_count"] for count in status.counts if "createdAt>=" not in count["filter"])
+        return f"agree with the API's: {whole:,} of {whole:,} pods"
+    wrong = [count for count in status.counts if count["difference"]]
+    return "; ".join(
+        f"API {count['api_count']:,}, here {count['warehouse_count']:,} for {count['filter']}" for count in wrong
+    )
+
+
+def _pending_loads(working_dir: Path) -> int:
+    """Load packages that a run left behind and the next one will drain."""
+    folders = ("normalize/extracted", "load/new", "load/normalized")
+    return sum(1 for folder in folders for package in working_dir.glob(f"*/{folder}/*") if package.is_dir())
+
+
+def _as_text(row: Row) -> Row:
+    return {name: text_of(value) if isinstance(value, datetime) else value for name, value in row.items()}
+
+
+def _print(status: Status) -> None:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    for name, text in _lines(status):
+        grid.add_row(name, Text(text, style="red" if name == "stale" else ""))
+    Console(highlight=False, soft_wrap=True).print(grid)
+
+
+def _lines(status: Status) -> list[tuple[str, str]]:
+    lines = [("data", status.data_dir), ("last run", _last_run(status))]
+    if status.is_stale and status.max_age_seconds is not None:
+        lines.append(("stale", f"there is nothing newer than {in_words(status.max_age_seconds)}"))
+    if status.last_run:
+        numbers = ", ".join(f"{number:,} {name}" for name, number in status.pods.items() if number or name == "known")
+        gaps = "; ".join(f"no run between {gap['from']} and {gap['to']}" for gap in status.gaps)
+        lines += [("pods", numbers), ("counts", counts_in_words(status))]
+        lines += [("gaps", gaps or "none"), ("rejects", f"{status.rejects:,}" if status.rejects else "none")]
+    if status.pending_loads:
+        lines.append(("pending", f"load packages: {status.pending_loads}; the next run loads them first"))
+    if status.running:
+        lines.append(("running", str(status.running)))
+    return lines
+
+
+def _last_run(status: Status) -> str:
+    if status.last_run is None or status.age_seconds is None:
+        return "never; start one, or try --demo"
+    return f"{status.last_run['finished_at']}, {in_words(status.age_seconds)} ago"

@@ -1,0 +1,172 @@
+"""The last screen of a run: what was loaded, what changed, whether it agrees with the API, and what to open next."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.published import Row, published, published_rows, rows
+from pipelines.settings import ROOT, Settings
+from pipelines.status import counts_in_words, read_status
+
+if TYPE_CHECKING:
+    from pipelines.run import RunResult
+    from sources.runai.reading.observations import ReadingReport
+
+_MOST_WARNINGS: Final = 5
+_PLAIN_WIDTH: Final = 100
+_PROJECTS: Final = """
+    select
+        coalesce(project_name, project_id, 'no project') as project,
+        count(*) as pods,
+        count(*) filter (phase = 'Running' and not is_deleted) as running,
+        coalesce(sum(allocated_gpu) filter (phase = 'Running' and not is_deleted), 0) as gpus
+    from pods group by project order by gpus desc, pods desc, project limit 8
+"""
+
+
+def show_summary(result: RunResult, settings: Settings, rows_before: Mapping[str, int]) -> None:
+    """Print what a run did; `rows_before` are the rows of each table before it, for the differences."""
+    console = _console()
+    with published(settings.data_dir) as con:
+        projects = rows(con, _PROJECTS)
+    console.print(_title(result))
+    console.print()
+    console.print(_facts(result, settings))
+    console.print()
+    side_by_side = Table.grid(padding=(0, 4))
+    side_by_side.add_row(_tables(published_rows(settings.data_dir), rows_before), _by_project(projects))
+    console.print(side_by_side)
+    for line in _warnings(result):
+        console.print(line, soft_wrap=True)
+    console.print()
+    for line in _next(settings):
+        console.print(line, soft_wrap=True)
+
+
+def show_plan(result: RunResult) -> None:
+    """Print what a run would read."""
+    console = _console()
+    console.print(Text("dry run: nothing was loaded", "bold"))
+    for line in result.plan:
+        console.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def _console() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+
+
+def _title(result: RunResult) -> Text:
+    kind = "rebuilt from raw" if _is_rebuild(result) else "first run" if result.first_run else "incremental run"
+    seconds = result.read_seconds + result.load_seconds + result.build_seconds + result.publish_seconds
+    as_of = f"{result.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return Text.assemble(("runai-pods", "bold green"), f"  {kind}, as of {as_of}, published after {seconds:.1f} s")
+
+
+def _is_rebuild(result: RunResult) -> bool:
+    return result.requests == 0
+
+
+def _facts(result: RunResult, settings: Settings) -> Table:
+    seconds = {"read": result.read_seconds, "load": result.load_seconds}
+    seconds |= {"build": result.build_seconds, "publish": result.publish_seconds}
+    facts = {} if _is_rebuild(result) else _read(result, settings)
+    facts["counts"] = counts_in_words(read_status(settings.data_dir, datetime.now(UTC)))
+    facts["time"] = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items() if value)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    for name, text in facts.items():
+        grid.add_row(name, Text(text))
+    return grid
+
+
+def _read(result: RunResult, settings: Settings) -> dict[str, str]:
+    again = f", {result.retries:,} of them again" if result.retries else ""
+    facts = {
+        "pods": f"{result.reading.pods_read:,} read: {_changes(result.reading)}",
+        "requests": f"{result.requests:,}{again}",
+    }
+    if settings.metrics != "none":
+        hint = "; of the last 24 hours, --since DATE asks for more" if result.first_run and not settings.since else ""
+        facts["samples"] = f"{result.metrics.samples_read:,} read{hint}"
+    return facts
+
+
+def _changes(reading: ReadingReport) -> str:
+    numbers = {
+        "new": reading.pods_new,
+        "changed": reading.pods_changed,
+        "completed": reading.pods_completed,
+        "deleted": reading.pods_deleted,
+        "vanished": reading.pods_absent,
+    }
+    return ", ".join(f"{number:,} {name}" for name, number in numbers.items() if number) or "nothing changed"
+
+
+def _tables(tables: Mapping[str, int], before: Mapping[str, int]) -> Table:
+    shown = Table(box=None, padding=(0, 1), pad_edge=False)
+    shown.add_column("table", style="cyan")
+    shown.add_column("rows", justify="right")
+    shown.add_column("", justify="right", style="green")
+    for name, number in tables.items():
+        more = number - before.get(name, number)
+        shown.add_row(name, f"{number:,}", f"{more:+,}" if more else "")
+    return shown
+
+
+def _by_project(projects: Iterable[Row]) -> Table:
+    shown = Table(box=None, padding=(0, 1), pad_edge=False)
+    shown.add_column("project", style="cyan")
+    for name in ("pods", "running", "GPUs"):
+        shown.add_column(name, justify="right")
+    for row in projects:
+        shown.add_row(Text(row["project"]), f"{row['pods']:,}", f"{row['running']:,}", f"{row['gpus']:,.4g}")
+    return shown
+
+
+def _warnings(result: RunResult) -> list[Text]:
+    reading = result.reading
+    said = [*reading.warnings, *(finding.message for finding in result.findings)]
+    if result.drained_loads:
+        said.insert(0, f"an earlier run was cut off: its load packages ({result.drained_loads}) were loaded first")
+    if reading.rejects:
+        said.append(f"{reading.rejects:,} payloads could not be read; they are kept in the raw table rejects")
+    if reading.unknown_fields:
+        fields = ", ".join(f"{name} ({number:,})" for name, number in sorted(reading.unknown_fields.items()))
+        said.append(f"fields that the contract does not name are kept as they came: {fields}")
+    if result.metrics.windows_failed:
+        said.append(f"metrics of {result.metrics.windows_failed:,} windows could not be read; the next run asks again")
+    lines = [Text.assemble(("! ", "yellow"), text) for text in said[:_MOST_WARNINGS]]
+    if len(said) > _MOST_WARNINGS:
+        lines.append(Text(f"! and {len(said) - _MOST_WARNINGS} more: see the log", "yellow"))
+    return [Text(), *lines] if lines else []
+
+
+def _next(settings: Settings) -> list[Text]:
+    """What to open next, as commands that can be pasted where the run was started."""
+    database = _near(settings.data_dir / "published" / "runai.duckdb")
+    query = f"import duckdb; print(duckdb.connect({str(database)!r}, read_only=True).sql('from pods limit 5'))"
+    python, script = _near(Path(sys.executable)), _near(ROOT / "pipelines" / "pods_pipeline.py")
+    where = "" if settings.data_dir == ROOT / "data" else f" --data-dir {shlex.quote(str(_near(settings.data_dir)))}"
+    lines = {
+        "DuckDB": f"duckdb {shlex.quote(str(database))} -c 'from pods limit 5'",
+        "Python": f'{python} -c "{query}"',
+        "Parquet": f"{_near(settings.data_dir / 'published' / 'parquet')}/<table>/",
+        "status": f"{python} {script} status{where}",
+    }
+    return [Text.assemble((f"{name:<9}", "bold"), text) for name, text in lines.items()]
+
+
+def _near(path: Path) -> Path:
+    """The path as seen from the working directory, where it lies below it."""
+    here = Path(os.path.abspath("."))  # noqa: PTH100 - as typed: links are not resolved
+    return path.relative_to(here) if path.is_relative_to(here) else path
