@@ -8,6 +8,7 @@ makes no progress that way, and is handed to `ties`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from sources.runai.client import RunaiClient
@@ -36,14 +37,13 @@ def seek(client: RunaiClient, listing: Listing, *, sort_keys: tuple[str, ...], w
         yield page
         if not page.more and len(page.pods) < listing.page_size:
             return
-        last = _last_moment(page, listing.column)
-        if last is None and not page.pods:
+        if not page.pods:
             return
-        if last is None or (listing.start is not None and last.end < listing.start):
-            msg = (
-                f"the list of pods is not in the order of {listing.column} that was asked for, so it cannot be read on"
-            )
+        moments = [moment for pod in page.pods if (moment := _moment(pod, listing.column)) is not None]
+        if not moments or not _as_asked(moments, listing):
+            msg = f"The list of pods is not in the order of {listing.column} as asked for, and cannot be read on."
             raise BrokenAnswer(msg)
+        last = moments[-1]
         if here is None or last.start > here.start:
             here = last
             listing = listing.within(last.start, listing.end)
@@ -55,12 +55,9 @@ def seek(client: RunaiClient, listing: Listing, *, sort_keys: tuple[str, ...], w
         listing = listing.within(last.end + TICK, listing.end)
 
 
-def _last_moment(page: Page, column: str) -> Moment | None:
-    for pod in reversed(page.pods):
-        moment = _moment(pod, column)
-        if moment is not None:
-            return moment
-    return None
+def _as_asked(moments: list[Moment], listing: Listing) -> bool:
+    in_order = all(one.start <= other.end for one, other in pairwise(moments))
+    return in_order and (listing.start is None or moments[0].end >= listing.start)
 
 
 def _moment(pod: Any, column: str) -> Moment | None:
