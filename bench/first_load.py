@@ -1,0 +1,63 @@
+"""The first scene: every pod of a fortnight, from nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from bench.child import Measured, run
+from bench.ours import publish
+from bench.plane import Plane
+from bench.rounds import Goal, Rounds, Scene
+
+PODS: Final = 20_000
+TITLES: Final = {
+    "stock": "dlt `rest_api`, as documented",
+    "tuned": "dlt `rest_api`, tuned",
+    "floor": "bare download and parse, nothing kept",
+    "ours": "this project, published",
+}
+
+
+def play(rounds: int, pods: int = PODS) -> Scene:
+    """Let all contestants load the same pods, `rounds` times in turn.
+
+    Raises:
+        RuntimeError: a contestant failed, or found fewer or more pods than the others.
+    """
+    table = Rounds(TITLES)
+    with Plane("first-load", pods) as plane:
+        _one("floor", plane)  # The server renders its pods once; nobody shall pay for that.
+        plane.requests()
+        for name in table.turns(rounds):
+            measured = _one(name, plane)
+            table.add(name, measured, plane.requests())
+            print(f"{name:<6} {measured.seconds:6.1f} s {measured.peak_mb:6.0f} MB", flush=True)
+    if len(table.all("pods")) != 1:
+        raise RuntimeError(f"the contestants do not agree on the number of pods: {table.all('pods')}")
+    found = f"{table.all('pods').pop():,.0f} pods"
+    return Scene(f"First load: {found} over loopback", table.lines(compared_with="tuned"), list(_goals(table)))
+
+
+def _one(name: str, plane: Plane) -> Measured:
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        folder = Path(scratch)
+        if name == "ours":
+            return publish(plane.url, folder)
+        return run(["-m", "bench.contestants", name, plane.url, scratch], folder)
+
+
+def _goals(table: Rounds) -> Iterator[Goal]:
+    times = table.median("tuned", "load") / table.median("ours", "load")
+    yield Goal("read and load, times faster than tuned", f"{times:.1f}", "at least 5", times >= 5)
+    whole, tuned = table.median("ours", "seconds"), table.median("tuned", "load")
+    yield Goal(
+        "the whole run, published, against what tuned takes to load",
+        f"{whole:.1f} s",
+        f"under {tuned:.1f} s",
+        whole < tuned,
+    )
+    peak = table.median("ours", "peak")
+    yield Goal("peak memory", f"{peak:.0f} MB", "under 400 MB", peak < 400)

@@ -1,0 +1,48 @@
+"""This project as a contestant: the command that users run, and a look at what it left behind.
+
+python -m bench.ours DATA_DIR      prints {"seconds", "pods", "open"} of its last run as JSON; the seconds read and load
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Final
+
+from bench.child import Measured, run
+from bench.contestants import CLIENT
+
+COMMAND: Final = ("pipelines/pods_pipeline.py", "run", "--metrics", "none", "--progress", "none", "--data-dir")
+
+
+def publish(url: str, folder: Path) -> Measured:
+    """One run, published, with its data in `folder/data`; what it says comes from its own tables."""
+    data = folder / "data"
+    measured = run(
+        [*COMMAND, str(data)],
+        folder,
+        SOURCES__RUNAI__BASE_URL=url,
+        SOURCES__RUNAI__CLIENT_ID=CLIENT["clientID"],
+        SOURCES__RUNAI__CLIENT_SECRET=CLIENT["clientSecret"],
+    )
+    return Measured(measured.seconds, measured.peak_mb, run(["-m", "bench.ours", str(data)], folder).said)
+
+
+def look(data: Path) -> dict[str, float]:
+    """What the last run in a data directory says of itself."""
+    import duckdb
+
+    with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as raw:
+        spent = raw.sql("select read_seconds + load_seconds from raw.runs order by finished_at desc").fetchone()
+    with duckdb.connect(str(data / "published" / "runai.duckdb"), read_only=True) as published:
+        pods = published.sql(
+            "select count(*), count(*) filter (not is_completed and not is_deleted and is_reachable) from pods"
+        ).fetchone()
+    if spent is None or pods is None:
+        raise RuntimeError(f"no run in {data}")
+    return {"seconds": spent[0], "pods": pods[0], "open": pods[1]}
+
+
+if __name__ == "__main__":
+    print(json.dumps(look(Path(sys.argv[1]))))

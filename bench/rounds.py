@@ -1,0 +1,80 @@
+"""Interleaved rounds, their medians, and the goals held against them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from bench.child import Measured
+
+COLUMNS: Final = ("seconds", "load", "peak", "requests", "pods")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A goal, what was found, what was wanted, and whether it was met."""
+
+    what: str
+    found: str
+    wanted: str
+    is_met: bool
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a scene came to: a Markdown table, line by line, and its goals."""
+
+    title: str
+    lines: list[str]
+    goals: list[Goal]
+
+
+class Rounds:
+    """The measurements of some contestants, each known by a name and a title."""
+
+    def __init__(self, titles: Mapping[str, str]) -> None:
+        self._titles = titles
+        self._found: dict[tuple[str, str], list[float]] = {}
+
+    def turns(self, rounds: int) -> Iterator[str]:
+        """Names in turn; each round begins with another contestant, so that none always runs after the same."""
+        names = list(self._titles)
+        for number in range(rounds):
+            first = number % len(names)
+            yield from names[first:] + names[:first]
+
+    def add(self, name: str, measured: Measured, requests: int) -> None:
+        """Note one contestant's turn."""
+        said = measured.said
+        values = (measured.seconds, said["seconds"], measured.peak_mb, requests, said["pods"])
+        for column, value in zip(COLUMNS, values, strict=True):
+            self._found.setdefault((name, column), []).append(value)
+
+    def all(self, column: str) -> set[float]:
+        """Every value that was found in a column, whoever had it."""
+        return {value for (_, named), values in self._found.items() if named == column for value in values}
+
+    def median(self, name: str, column: str) -> float:
+        """The median of one contestant's rounds."""
+        return median(self._found[name, column])
+
+    def lines(self, compared_with: str) -> list[str]:
+        """A Markdown table: a line per contestant, its median and its range in brackets."""
+        head = ["", "whole process, s", "read and load, s", "times faster", "peak, MB", "requests"]
+        lines = [_line(head), _line(["---"] + ["---:"] * (len(head) - 1))]
+        for name, title in self._titles.items():
+            times = self.median(compared_with, "load") / self.median(name, "load")
+            seconds, load = (self._spread(name, column) for column in ("seconds", "load"))
+            peak, requests = (f"{self.median(name, column):,.0f}" for column in ("peak", "requests"))
+            lines.append(_line([title, seconds, load, f"{times:.1f}", peak, requests]))
+        return lines
+
+    def _spread(self, name: str, column: str) -> str:
+        values = self._found[name, column]
+        return f"{median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
