@@ -103,7 +103,7 @@ def pods(
         progress: is told how far the reading is.
 
     Yields:
-        Arrow tables for `pods` and `rejects`; for `pod_absences` and `pod_counts` too where nothing narrows the reading.
+        Arrow tables for `pods` and `rejects`; if nothing narrows the reading, for `pod_absences` and `pod_counts` too.
     """
     narrowings = _narrowings(
         {
@@ -121,7 +121,7 @@ def pods(
             reading = PodReading(
                 open_client,
                 known or NothingKnown(),
-                as_of or datetime.now(UTC),
+                as_of or open_client.clock(),
                 report or ReadingReport(),
                 api_version=connection().api_version,
                 narrowing=narrowing,
@@ -194,7 +194,7 @@ def pod_counts(
         for deleted in (None, True):
             listing = Listing(filters=tuple(filters), search=search, deleted=deleted)
             number = count(open_client, listing)
-            counted_at = datetime.now(UTC)
+            counted_at = open_client.clock()
             row = {"counted_at": counted_at, "filter": in_words(listing), "api_count": number}
             seen.add("pod_counts", row, counted_at)
         yield from _named(seen.batches(all_of_it=True))
@@ -255,7 +255,7 @@ def pod_metrics(
                 open_client,
                 targets,
                 types=metrics,
-                as_of=as_of or datetime.now(UTC),
+                as_of=as_of or open_client.clock(),
                 resolution=resolution,
                 report=report,
                 progress=progress or SILENT,

@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -33,9 +33,14 @@ THROTTLED = {429, 503}
 PATH = re.compile(r'/[!"$->@-~]*')
 
 
+def utc_now() -> datetime:
+    """The present, by the local clock."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True)
 class Reply(Generic[T]):
-    """An answer: its status, its parsed body, and when it had arrived (UTC, by the local clock)."""
+    """An answer: its status, its parsed body, and when it had arrived (UTC, by the client's clock)."""
 
     status: int
     body: T
@@ -46,7 +51,8 @@ class RunaiClient:
     """A control plane's API, for any number of threads.
 
     `timeout` is the longest silence in seconds while an answer is read, `max_attempts` bounds how often a request is
-    sent while it fails in ways that may pass, `backoff` is the upper bound of the first wait in seconds.
+    sent while it fails in ways that may pass, `backoff` is the upper bound of the first wait in seconds. `clock` stamps
+    answers and nothing else: time-outs and tokens go by the machine's own.
     """
 
     def __init__(
@@ -63,7 +69,9 @@ class RunaiClient:
         max_attempts: int = 6,
         backoff: float = 1.0,
         sleep: Callable[[float], object] | None = None,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        self.clock = clock
         self.concurrency = concurrency
         self.stats = Stats()
         self._closed = threading.Event()
@@ -139,7 +147,7 @@ class RunaiClient:
         except ValueError as error:
             reason = str(error)
         else:
-            return Reply(answer.status, body, answer.received_at)
+            return Reply(answer.status, body, self.clock())
         # Raised outside the handler: the parser's error would drag the whole body along.
         raise broken(answer, get.path, reason, self._redact)
 

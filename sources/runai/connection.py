@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import ClassVar
 
 from dlt.common.configuration import configspec
@@ -10,7 +12,7 @@ from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from sources.runai.client import RunaiClient
+from sources.runai.client import RunaiClient, utc_now
 from sources.runai.credentials import AppToken, BearerToken, ClientCredentials, Credentials
 from sources.runai.errors import ConfigurationError
 
@@ -68,7 +70,9 @@ def connection(**overrides: object) -> RunaiConnection:
         raise ConfigurationError(f"The settings cannot be read: {' '.join(str(error).split())}") from error
 
 
-def connect(settings: RunaiConnection | None = None, **overrides: object) -> RunaiClient:
+def connect(
+    settings: RunaiConnection | None = None, *, clock: Callable[[], datetime] = utc_now, **overrides: object
+) -> RunaiClient:
     """A client for these settings, or for dlt's; ConfigurationError where they cannot work."""
     resolved = connection(**overrides) if settings is None else settings
     for name, lowest, highest in LIMITS:
@@ -83,6 +87,7 @@ def connect(settings: RunaiConnection | None = None, **overrides: object) -> Run
         ca_bundle=resolved.ca_bundle,
         client_certificate=resolved.client_certificate,
         client_key=resolved.client_key,
+        clock=clock,
     )
 
 

@@ -102,7 +102,7 @@ def read_metrics(
         samples, ledger = _read(window, answer, types)
         report.samples_read += len(samples)
         report.windows_failed += ledger["status"] == "failed"
-        observed_at = answer.received_at if isinstance(answer, Reply) else datetime.now(UTC)
+        observed_at = answer.received_at if isinstance(answer, Reply) else client.clock()
         for table, row in [*(("pod_metrics", sample) for sample in samples), ("metric_windows", ledger)]:
             rows[table].append(row | {"observed_at": observed_at, "read_index": read_index})
             read_index += 1

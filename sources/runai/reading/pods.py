@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
@@ -214,7 +214,7 @@ class PodReading:
         self.seen.absent(
             pod,
             as_of=self.as_of,
-            observed_at=datetime.now(UTC),
+            observed_at=self.client.clock(),
             looked_by="created_day",
             outcome="not_listed",
         )

@@ -82,7 +82,7 @@ class Referee:
     def record(self, days: Days) -> tuple[Expected, Expected]:
         """Count once more for the record: rows of `pod_counts`; return what the API and the warehouse say."""
         api, expected = self.api(days), self.seen.expected(*days)
-        counted_at = datetime.now(UTC)
+        counted_at = self.client.clock()
         window = self._window(days)
         for listing, api_count, warehouse_count in (
             (window, api.alive, expected.alive),

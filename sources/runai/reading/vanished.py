@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -49,7 +49,7 @@ def look_up(
     ):
         for pod in pods:
             if pod.pod_id not in found:
-                seen.absent(pod, as_of=as_of, observed_at=datetime.now(UTC), looked_by="workload", outcome=outcome)
+                seen.absent(pod, as_of=as_of, observed_at=client.clock(), looked_by="workload", outcome=outcome)
         yield workload_id
 
 
