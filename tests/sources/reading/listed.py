@@ -28,6 +28,10 @@ class Listed:
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     concurrency: int = 4
 
+    def clock(self) -> datetime:
+        """The present."""
+        return datetime.now(UTC)
+
     @property
     def client(self) -> RunaiClient:
         """This list where a client is wanted."""
