@@ -109,8 +109,8 @@ def run(
     settings = Settings(
         data_dir=data_dir,
         destination=destination,
-        since=parse_instant("--since", since) if since else None,
-        until=parse_instant("--until", until) if until else None,
+        since=parse_instant("--since", since) if since is not None else None,
+        until=parse_instant("--until", until) if until is not None else None,
         metrics=parse_metrics(metrics),
         resolution=resolution,
         dry_run=dry_run,

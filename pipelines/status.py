@@ -21,7 +21,9 @@ from pipelines.settings import UsageError, text_of
 PURGE_HORIZON: Final = timedelta(days=14)
 """How long the API keeps a deleted pod: a longer stretch without a run may have lost some for good."""
 
-_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_LENGTH: Final = re.compile(
+    r"p?(?:(?P<days>\d+(?:\.\d+)?)d)?t?(?:(?P<hours>\d+(?:\.\d+)?)h)?(?:(?P<minutes>\d+(?:\.\d+)?)m)?(?:(?P<seconds>\d+(?:\.\d+)?)s)?"
+)
 _PODS: Final = """
     select count(*) as known, count(*) filter (completed_at is null and not is_deleted and is_reachable) as open,
         count(*) filter (is_completed) as completed, count(*) filter (is_deleted) as deleted,
@@ -64,7 +66,7 @@ class Status:
 
 def show_status(data_dir: Path, max_age: str | None, *, as_json: bool) -> int:
     """Print the status and return the exit code: 3 when the data is older than `max_age`, or there is none."""
-    limit = parse_age(max_age) if max_age else None
+    limit = None if max_age is None else parse_age(max_age)
     status = read_status(data_dir.expanduser().absolute(), datetime.now(UTC), limit)
     if as_json:
         print(json.dumps(asdict(status), indent=2, default=str))
@@ -111,11 +113,16 @@ def parse_age(text: str) -> timedelta:
     Raises:
         UsageError: It is none of these.
     """
-    words = text.strip().lower().removeprefix("p").replace("t", "")
-    parts = re.findall(r"(\d+(?:\.\d+)?)([dhms]?)", words)
-    if not parts or "".join(number + unit for number, unit in parts) != words or (len(parts) > 1 and not parts[-1][1]):
+    words = text.strip().lower()
+    found = _LENGTH.fullmatch(f"{words}s" if words.isdecimal() else words)
+    numbers = {unit: float(number) for unit, number in found.groupdict().items() if number} if found else {}
+    try:
+        length = timedelta(**numbers)
+    except OverflowError:
+        length = timedelta(0)
+    if not numbers or not length:
         raise UsageError(f"--max-age {text!r} is not a length of time: give one such as 90m, 2h, 1d or PT2H.")
-    return timedelta(**{_UNITS[unit or "s"]: float(number) for number, unit in parts})
+    return length
 
 
 def in_words(seconds: float) -> str:

@@ -1,0 +1,1 @@
+"""Tests of the run protocol and the command line."""

@@ -1,0 +1,136 @@
+"""From any exception to one sentence and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.failures import explain
+from pipelines.lock import Holder, LockHeld
+from pipelines.settings import UsageError
+from sources.runai.errors import ConfigurationError, PermissionDenied, Unavailable
+from transforms.errors import TransformError
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (UsageError("--since is wrong."), 2, "--since is wrong."),
+        (ConfigurationError("base_url is missing."), 2, "base_url is missing."),
+        (PermissionDenied("403: give it a role.", status=403), 1, "403: give it a role."),
+        (
+            LockHeld(Holder(7, "node-1", "2026")),
+            4,
+            "another run holds the lock: pid 7 on node-1, since 2026; wait for it",
+        ),
+        (LockHeld(None), 4, "another run holds the lock: it has just started"),
+        (TransformError("audit: 3 rows"), 1, "audit: 3 rows; what was published before stays as it is."),
+        (KeyboardInterrupt(), 1, "interrupted"),
+        (OSError(errno.ENOSPC, "No space left on device", "/d/x"), 1, "the disk is full (/d/x)"),
+        (PermissionError(errno.EACCES, "Permission denied", "/d/x"), 2, "cannot use /d/x: Permission denied"),
+        (FileExistsError(errno.EEXIST, "File exists", "/d"), 2, "cannot use /d: File exists"),
+        (duckdb.IOException('Could not write file "/d/w": No space left on device'), 1, "the disk is full (/d/w)"),
+        (duckdb.OutOfMemoryException("max_temp_directory_size exceeded"), 1, "the disk is full"),
+        (
+            ZeroDivisionError("division by zero"),
+            1,
+            "unexpected ZeroDivisionError: division by zero. Run again with --debug",
+        ),
+        (ValueError(), 1, "unexpected ValueError: no message. Run again"),
+    ],
+)
+def test_each_failure_has_its_sentence_and_code(error: BaseException, code: int, said: str) -> None:
+    failure = explain(error)
+    assert (failure.code, failure.sentence[: len(said)]) == (code, said)
+    assert "\n" not in failure.sentence
+    assert failure.sentence.endswith(".")
+
+
+def wrapped(inner: BaseException, *, hidden: bool = False) -> Exception:
+    """An error as a library raises it: once `from` the inner one, then while handling that."""
+    middle, outer = RuntimeError("step extract failed:\n  see above"), KeyError("pipe")
+    middle.__cause__ = inner
+    outer.__context__ = middle
+    outer.__suppress_context__ = hidden
+    return outer
+
+
+def test_the_first_cause_that_says_something_is_told() -> None:
+    assert explain(wrapped(Unavailable("503 after 6 attempts."))).sentence == "503 after 6 attempts."
+
+
+def test_a_cause_that_was_hidden_stays_hidden() -> None:
+    assert explain(wrapped(Unavailable("503."), hidden=True)).sentence.startswith("unexpected KeyError")
+
+
+def test_members_of_groups_are_looked_at() -> None:
+    group = ExceptionGroup("two", [ValueError("x"), wrapped(OSError(errno.ENOSPC, "full", "/d"))])
+    assert explain(group).sentence.startswith("the disk is full (/d)")
+
+
+def test_the_outer_of_two_telling_errors_wins() -> None:
+    error = ConfigurationError("the CA bundle cannot be read.")
+    error.__cause__ = PermissionError(errno.EACCES, "Permission denied", "ca.pem")
+    assert explain(error).sentence == "the CA bundle cannot be read."
+
+
+def raised(call: Callable[[], object]) -> BaseException:
+    with pytest.raises(duckdb.Error) as info:
+        call()
+    return info.value
+
+
+def of_a_newer_duckdb(database: Path) -> None:
+    """Rewrite the storage version in the header, and the checksum over it."""
+    header = bytearray(database.read_bytes())
+    header[12:20] = struct.pack("<Q", 999)
+    checksum = 5381
+    for (word,) in struct.iter_unpack("<Q", header[8:4096]):
+        checksum ^= word * 0xBF58476D1CE4E5B9 & (2**64 - 1)
+    header[:8] = struct.pack("<Q", checksum)
+    database.write_bytes(header)
+
+
+def not_duckdb(database: Path) -> None:
+    database.write_text("a spreadsheet " * 2000)
+
+
+def torn(database: Path) -> None:
+    content = bytearray(database.read_bytes())
+    content[4096:12288] = os.urandom(8192)
+    database.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (of_a_newer_duckdb, "was written by another version of DuckDB: upgrade duckdb"),
+        (not_duckdb, "is not a DuckDB database: move it away"),
+        (torn, "is damaged"),
+    ],
+)
+def test_what_duckdb_says_of_a_file_is_put_into_words(tmp_path: Path, spoil: Callable[[Path], None], said: str) -> None:
+    database = tmp_path / "warehouse.duckdb"
+    duckdb.connect(str(database)).close()
+    spoil(database)
+    failure = explain(raised(lambda: duckdb.connect(str(database))))
+    assert failure.code == 1
+    assert said in failure.sentence
+
+
+def test_a_database_that_is_open_elsewhere_names_the_process(tmp_path: Path) -> None:
+    database = tmp_path / "warehouse.duckdb"
+    script = f"import duckdb, sys; con = duckdb.connect({str(database)!r}); print('open', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"open\n"
+        failure = explain(raised(lambda: duckdb.connect(str(database))))
+    assert failure.sentence.startswith(f"{database} is open in another program (PID {other.pid}): close it there")

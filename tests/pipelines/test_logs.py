@@ -1,0 +1,69 @@
+"""One log per run, and no credential in it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from pipelines.logs import log_file, redact
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Authorization: Bearer c4nary-c4nary-c4nary-c4nary", "Authorization: Bearer ***"),
+        ("token eyJhbGciOiJIUzI1NiJ9.c4nary.c4nary_-x ends", "token eyJ*** ends"),
+        ('{"clientID":"x","clientSecret":"c4nary"}', '{"clientID":"x","clientSecret":"***"}'),
+        ("client_id=x&client_secret=c4nary&a=b", "client_id=x&client_secret=***&a=b"),
+        ("{'accessToken': 'c4nary'}", "{'accessToken': '***'}"),
+        ("app_secret=c4nary", "app_secret=***"),
+        ("a bearer token instead of these two", "a bearer token instead of these two"),
+        ("SOURCES__RUNAI__CLIENT_SECRET, of a service account", "SOURCES__RUNAI__CLIENT_SECRET, of a service account"),
+    ],
+)
+def test_what_looks_like_a_credential_is_blotted_out(text: str, expected: str) -> None:
+    assert redact(text) == expected
+
+
+def test_a_log_holds_our_words_and_tracebacks_without_secrets(tmp_path: Path) -> None:
+    logger = logging.getLogger("pipelines.test")
+    with log_file(tmp_path) as path:
+        logger.info("read %d pods", 3)
+        logger.debug("too much")
+        try:
+            int("client_secret=c4nary")
+        except ValueError:
+            logger.exception("failed")
+    logger.warning("after the run")
+    text = path.read_text()
+    assert "INFO pipelines.test: read 3 pods" in text
+    assert "Traceback" in text
+    assert "c4nary" not in text
+    assert "too much" not in text
+    assert "after the run" not in text
+
+
+def test_debug_says_more_of_ours_and_nothing_of_others(tmp_path: Path) -> None:
+    with log_file(tmp_path, debug=True) as path:
+        logging.getLogger("sources.runai").debug("page 3")
+        logging.getLogger("httpcore").debug("a header")
+    assert "page 3" in path.read_text()
+    assert "a header" not in path.read_text()
+
+
+def test_levels_and_handlers_are_put_back(tmp_path: Path) -> None:
+    root, ours = logging.getLogger(), logging.getLogger("transforms")
+    before = (root.level, ours.level, list(root.handlers))
+    with pytest.raises(ZeroDivisionError), log_file(tmp_path, debug=True):
+        raise ZeroDivisionError
+    assert (root.level, ours.level, list(root.handlers)) == before
+
+
+def test_the_last_twenty_are_kept(tmp_path: Path) -> None:
+    paths = []
+    for _ in range(23):
+        with log_file(tmp_path) as path:
+            paths.append(path)
+    assert sorted((tmp_path / "logs").iterdir()) == paths[-20:]

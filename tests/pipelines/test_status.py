@@ -1,0 +1,147 @@
+"""`status`: the age and the completeness of what is published, without a lock."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.lock import Lock
+from pipelines.settings import UsageError
+from pipelines.status import counts_in_words, in_words, parse_age, read_status, show_status
+from tests.pipelines.generations import T0, count, pod, publish, run
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90m", timedelta(minutes=90)),
+        ("2h", timedelta(hours=2)),
+        ("1d12h", timedelta(days=1, hours=12)),
+        ("PT2H", timedelta(hours=2)),
+        ("P1DT30M", timedelta(days=1, minutes=30)),
+        ("1.5h", timedelta(minutes=90)),
+        ("7200", timedelta(hours=2)),
+    ],
+)
+def test_ages_are_read(text: str, expected: timedelta) -> None:
+    assert parse_age(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2 weeks", "h2", "-1h", "1h30", "2hh", "0", "9999999999d", "1.h", "1h1h"])
+def test_malformed_ages_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--max-age"):
+        parse_age(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (7500, "2 h 5 min"),
+        (7200, "2 h"),
+        (90000, "1 d 1 h"),
+        (172800, "2 d"),
+    ],
+)
+def test_lengths_of_time_are_said_in_words(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
+
+
+def test_before_the_first_run_there_is_nothing_but_that(tmp_path: Path) -> None:
+    status = read_status(tmp_path, T0)
+    assert (status.last_run, status.age_seconds, status.is_stale, status.counts_agree) == (None, None, False, None)
+    assert read_status(tmp_path, T0, timedelta(hours=1)).is_stale
+
+
+@pytest.mark.parametrize(("age", "is_stale"), [(119, False), (121, True)])
+def test_data_is_stale_when_the_last_run_that_loaded_is_older(tmp_path: Path, age: int, is_stale: bool) -> None:
+    ended = T0 - timedelta(minutes=age)
+    # A run that failed later makes nothing fresher; as_of, which --until can move, is not the age.
+    runs = [run(ended, as_of=T0 - timedelta(days=9)), run(T0, outcome="failed")]
+    publish(tmp_path, runs=runs)
+    status = read_status(tmp_path, T0, timedelta(hours=2))
+    assert status.age_seconds == age * 60
+    assert status.is_stale is is_stale
+
+
+def test_pods_are_counted_by_what_became_of_them(tmp_path: Path) -> None:
+    pods = [
+        pod("running"),
+        pod("done", is_completed=True, completed_at=T0),
+        pod("deleted", is_deleted=True),
+        pod("gone", is_reachable=False),
+    ]
+    publish(tmp_path, runs=[run(T0)], pods=pods)
+    known = {"known": 4, "open": 1, "completed": 1, "deleted": 1, "unreachable": 1}
+    assert read_status(tmp_path, T0).pods == known
+
+
+def test_counts_are_those_of_the_last_run(tmp_path: Path) -> None:
+    counts = [
+        count(T0 - timedelta(days=1), "filterBy=createdAt<=a", 9, 8),
+        count(T0, "filterBy=createdAt<=b", 1200, 1200),
+        count(T0, "deleted=true&filterBy=createdAt<=b", 4, 4),
+        count(T0, "filterBy=createdAt>=a,createdAt<=b", 30, 30),
+        count(T0, "search=x", 5, None),
+    ]
+    publish(tmp_path, runs=[run(T0)], pod_counts=counts)
+    status = read_status(tmp_path, T0)
+    assert status.counts_agree is True
+    assert counts_in_words(status) == "agree with the API's: 1,204 of 1,204 pods"
+
+
+def test_a_count_that_disagrees_is_shown_with_its_filter(tmp_path: Path) -> None:
+    counts = [count(T0, "a", 10, 10), count(T0, "deleted=true", 1210, 1204)]
+    publish(tmp_path, runs=[run(T0)], pod_counts=counts)
+    status = read_status(tmp_path, T0)
+    assert status.counts_agree is False
+    assert counts_in_words(status) == "API 1,210, here 1,204 for deleted=true"
+
+
+def test_a_stretch_in_which_the_api_forgets_is_a_gap(tmp_path: Path) -> None:
+    days = [0, 1, 16, 29]
+    publish(tmp_path, runs=[run(T0 + timedelta(days=day), as_of=T0 + timedelta(days=day)) for day in days])
+    assert read_status(tmp_path, T0).gaps == [{"from": "2026-03-02T12:00:00Z", "to": "2026-03-17T12:00:00Z"}]
+
+
+def test_what_is_under_way_and_what_waits_is_told(tmp_path: Path) -> None:
+    for package in ("normalize/extracted/1", "load/new/2", "load/normalized/3", "load/loaded/4"):
+        (tmp_path / "state" / "dlt" / "runai_pods" / package).mkdir(parents=True)
+    with Lock(tmp_path / "state"):
+        status = read_status(tmp_path, T0)
+    assert status.pending_loads == 3
+    assert status.running is not None
+    assert read_status(tmp_path, T0).running is None
+
+
+def test_json_is_one_object_with_stable_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(tmp_path, runs=[run(datetime.now(UTC))], pods=[pod("a")], pod_counts=[count(datetime.now(UTC), "", 1, 1)])
+    assert show_status(tmp_path, "2h", as_json=True) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert list(shown) == [
+        *("data_dir", "checked_at", "last_run", "age_seconds", "max_age_seconds", "is_stale", "pods", "counts_agree"),
+        *("counts", "gaps", "rejects", "pending_loads", "running"),
+    ]
+    assert shown["last_run"]["outcome"] == "loaded"
+    assert shown["counts_agree"] is True
+
+
+def test_the_screen_says_stale_and_exits_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(tmp_path, runs=[run(T0, rejects=2)], pods=[pod("a")])
+    assert show_status(tmp_path, "2h", as_json=False) == 3
+    lines = [line.split(None, 1) for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines] == ["data", "last", "stale", "pods", "counts", "gaps", "rejects"]
+    assert lines[-1][1].strip() == "2"
+
+
+def test_a_reader_of_the_old_generation_does_not_disturb(tmp_path: Path) -> None:
+    old = publish(tmp_path, "old", runs=[run(T0)])
+    with duckdb.connect(str(old), read_only=True):
+        publish(tmp_path, "new", runs=[run(T0 + timedelta(hours=1))])
+        assert read_status(tmp_path, T0 + timedelta(hours=2)).age_seconds == 3600
