@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -82,12 +82,3 @@ def is_set(instant: datetime | None) -> bool:
 def as_json(value: object) -> str:
     """Return the value as JSON text."""
     return orjson.dumps(value).decode()
-
-
-def without_nulls(value: Any) -> Any:
-    """Return the JSON value without the object members that are null: absent and null mean the same."""
-    if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [without_nulls(item) for item in value]
-    return value

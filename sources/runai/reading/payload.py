@@ -18,7 +18,6 @@ from sources.runai.reading.fields import (
     as_json,
     as_text,
     is_set,
-    without_nulls,
 )
 
 _COERCIONS: Final[tuple[tuple[str, str, Callable[[object], object]], ...]] = (
@@ -70,10 +69,8 @@ def pod_row(payload: object, *, listed_as_deleted: bool = False) -> Row:
 def content_hash(payload: Mapping[str, Any], *, is_deleted: bool) -> str:
     """Return 32 hex digits over what the pod is, without the names that only some endpoints show.
 
-    Null and absent count as equal, so that the same pod has the same hash wherever it is listed.
+    A field that is null and one that is absent count as equal, so that endpoints may differ in it.
     """
     content = {field: value for field, value in payload.items() if value is not None and field not in NAMES}
     text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    if b"null" in text:
-        text = orjson.dumps(without_nulls(content), option=orjson.OPT_SORT_KEYS)
     return blake2b(text, digest_size=16, key=b"deleted" if is_deleted else b"").hexdigest()
