@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -163,6 +164,8 @@ class Observations:
         if pod_id not in self.seen:
             self.report.pods_read += 1
         before = self.seen.get(pod_id) or self._open.get(pod_id) or known.get(pod_id)
+        # A pod is deleted once: a plain list that includes deleted pods may not say so again.
+        row["is_deleted"] = row["is_deleted"] or (before is not None and before.is_deleted)
         now = _as_known(row, before)
         self.seen[pod_id] = now
         if before is not None:
@@ -217,8 +220,5 @@ def _as_known(row: Row, before: KnownPod | None) -> KnownPod:
 
 
 def _same(before: KnownPod, now: KnownPod) -> bool:
-    return (before.content_hash, before.workload_name, before.project_name) == (
-        now.content_hash,
-        now.workload_name,
-        now.project_name,
-    )
+    compared = attrgetter("content_hash", "is_deleted", "workload_name", "project_name")
+    return bool(compared(before) == compared(now))

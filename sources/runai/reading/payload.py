@@ -62,15 +62,15 @@ def pod_row(payload: object, *, listed_as_deleted: bool = False) -> Row:
             extra[field] = value
     row["extra"] = as_json(extra) if extra else None
     row["is_deleted"] = listed_as_deleted or is_set(row["deleted_at"])
-    row["content_hash"] = content_hash(payload, is_deleted=row["is_deleted"])
+    row["content_hash"] = content_hash(payload)
     return row
 
 
-def content_hash(payload: Mapping[str, Any], *, is_deleted: bool) -> str:
+def content_hash(payload: Mapping[str, Any]) -> str:
     """Return 32 hex digits over what the pod is, without the names that only some endpoints show.
 
     A field that is null and one that is absent count as equal, so that endpoints may differ in it.
     """
     content = {field: value for field, value in payload.items() if value is not None and field not in NAMES}
     text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    return blake2b(text, digest_size=16, key=b"deleted" if is_deleted else b"").hexdigest()
+    return blake2b(text, digest_size=16).hexdigest()
