@@ -1,0 +1,1 @@
+"""What the control plane says about its world, over HTTP."""

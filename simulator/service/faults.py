@@ -1,0 +1,126 @@
+"""Faults: which request is hit, and what goes over the wire then."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from simulator.problems import error_body
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from starlette.types import Receive, Send
+
+    from simulator.service.exchange import Reply
+    from simulator.switches import Fault
+
+_PAGE: Final = "<html>\r\n<head><title>{0}</title></head>\r\n<body><center><h1>{0}</h1></center></body>\r\n</html>\r\n"
+_CHUNK: Final = b" " * 65_536
+
+
+class FaultPlan:
+    """Decides which requests are disturbed; the same seed and requests give the same disturbances."""
+
+    def __init__(self, faults: Sequence[Fault], seed: int) -> None:
+        self._faults = faults
+        self._seed = seed
+        self._matched = [0] * len(faults)
+        self._struck = [0] * len(faults)
+
+    def next(self, path: str, number: int) -> Fault | None:
+        """The fault that hits the request of that number, if one does."""
+        for place, fault in enumerate(self._faults):
+            if not re.search(fault.path, path):
+                continue
+            self._matched[place] += 1
+            is_due = self._matched[place] > fault.after
+            is_left = fault.times is None or self._struck[place] < fault.times
+            chance = Random(f"{self._seed}/{place}/{number}").random()  # noqa: S311  # chance that a test can repeat
+            if is_due and is_left and chance < fault.probability:
+                self._struck[place] += 1
+                return fault
+        return None
+
+
+class Wire:
+    """One connection's ends, as a fault needs them."""
+
+    def __init__(self, receive: Receive, send: Send, abort: Callable[[], None]) -> None:
+        self._receive, self._send, self._abort = receive, send, abort
+
+    async def whole(self, status: int, body: bytes, content_type: str, headers: dict[str, str]) -> None:
+        """A whole response."""
+        await self._start(status, content_type, headers | {"content-length": str(len(body))})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def cut(self, reply: Reply) -> None:
+        """Half of a body, and the end of the connection."""
+        await self._start(reply.status, reply.content_type, {"content-length": str(len(reply.body))})
+        await self._send({"type": "http.response.body", "body": reply.body[: len(reply.body) // 2], "more_body": True})
+        # The half must leave before the connection does.
+        await asyncio.sleep(0.01)
+        await self.reset()
+
+    async def reset(self) -> None:
+        """The end of the connection, without a word."""
+        self._abort()
+        await self.until_left()
+
+    async def until_left(self) -> None:
+        """Wait until the client is gone."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def huge(self, status: int, size: int) -> None:
+        """A JSON text with very much space before its end."""
+        await self._start(status, "application/json", {"content-length": str(size)})
+        for _ in range((size - 1) // len(_CHUNK)):
+            await self._send({"type": "http.response.body", "body": _CHUNK, "more_body": True})
+        rest = b" " * ((size - 1) % len(_CHUNK)) + b"1"
+        await self._send({"type": "http.response.body", "body": rest})
+
+    async def _start(self, status: int, content_type: str, headers: dict[str, str]) -> None:
+        pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        pairs.append((b"content-type", content_type.encode()))
+        await self._send({"type": "http.response.start", "status": status, "headers": pairs})
+
+
+async def strike(fault: Fault, wire: Wire, normal: Callable[[], Awaitable[Reply]]) -> int:
+    """Let a fault happen and return the status that the client was told, 0 for none.
+
+    `normal` gives the answer that there would have been, for the faults that spoil one.
+    """
+    if fault.kind == "html":
+        page = fault.body or _PAGE.format(f"{fault.status} Bad Gateway")
+        await wire.whole(fault.status, page.encode(), "text/html", fault.headers)
+        return fault.status
+    if fault.kind == "status":
+        body = error_body(fault.status) if fault.body is None else fault.body.encode()
+        await wire.whole(fault.status, body, "application/json", fault.headers)
+        return fault.status
+    if fault.kind == "redirect":
+        await wire.whole(307, b"", "text/plain", {"location": fault.location} | fault.headers)
+        return 307
+    if fault.kind == "huge":
+        await wire.huge(200, fault.size)
+        return 200
+    return await _spoil(fault, wire, normal)
+
+
+async def _spoil(fault: Fault, wire: Wire, normal: Callable[[], Awaitable[Reply]]) -> int:
+    if fault.kind == "reset":
+        await wire.reset()
+        return 0
+    if fault.kind == "timeout":
+        await asyncio.wait([asyncio.ensure_future(wire.until_left())], timeout=fault.seconds)
+        await wire.reset()
+        return 0
+    reply = await normal()
+    if fault.kind == "cut":
+        await wire.cut(reply)
+        return reply.status
+    await wire.whole(reply.status, reply.body[: max(len(reply.body) // 2, 1)], reply.content_type, fault.headers)
+    return reply.status
