@@ -1,1 +1,34 @@
-"""SQL models and the runner that orders, builds, tests and publishes them."""
+"""SQL models and the runner that orders, builds, tests and publishes them.
+
+The way of the data: a raw store → `Build.take_in` → `Build.refresh` → `Build.audit` → `publish`.
+"""
+
+from __future__ import annotations
+
+from transforms.audit import Finding
+from transforms.build import Build, TakenIn
+from transforms.errors import BuildBusy, ModelError, PublicationStopped, TransformError
+from transforms.layout import Layout
+from transforms.publish import Generation, prune_generations, publish, rebuild
+from transforms.raw import DuckDBRaw, ParquetRaw, RawStore
+from transforms.refresh import BuildReport, Changes
+
+__all__ = [
+    "Build",
+    "BuildBusy",
+    "BuildReport",
+    "Changes",
+    "DuckDBRaw",
+    "Finding",
+    "Generation",
+    "Layout",
+    "ModelError",
+    "ParquetRaw",
+    "PublicationStopped",
+    "RawStore",
+    "TakenIn",
+    "TransformError",
+    "prune_generations",
+    "publish",
+    "rebuild",
+]

@@ -1,0 +1,279 @@
+"""The build database: committed raw rows once each, what the next run must know, and the marts made from them."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+
+from transforms import audit, models, refresh, runner
+from transforms.database import HERE, connect
+from transforms.errors import BuildBusy
+from transforms.layout import Layout
+from transforms.raw import RawStore
+
+# A storage version that DuckDB 1.2 opens: readers need not be as new as the pipeline.
+_STORAGE_VERSION = "v1.2.0"
+
+_BOOKS = """
+create table taken_in (load_id varchar);
+-- Pods whose marts are older than their raw rows.
+create table touched_pods (pod_id varchar);
+-- What the next publication changes: pods as they were published last, and the Parquet files that must be rewritten.
+create table unpublished_pods (pod_id varchar, was_known boolean, was_completed boolean, was_deleted boolean);
+create table unpublished_partitions (table_name varchar, created_month varchar);
+-- The generation that the two tables above are relative to; none means everything must be written.
+create table published (generation varchar);
+create table build_info (fingerprint varchar);
+"""
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """What `take_in` found: newly committed loads, their rows by raw table, and the pods that these rows concern."""
+
+    loads: list[str]
+    rows: dict[str, int]
+    touched_pods: int
+    started_over: bool
+
+
+class Build:
+    """The build database of one data directory, open for one process; use it as a context manager.
+
+    Raises BuildBusy where another process has it open. A database that is damaged, incomplete or made by other models
+    is thrown away: it holds nothing that raw does not.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._con = _open(layout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write everything to the files and let go of them."""
+        self._con.close()
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """A connection for planning queries over `known_pods` and `raw_*`."""
+        return self._con
+
+    def take_in(self, raw: RawStore) -> TakenIn:
+        """Bring in the rows of newly committed loads, once each, in one transaction.
+
+        Where the destination no longer has a load that was taken in, everything starts over from what it has.
+        """
+        committed = raw.committed_loads()
+        started_over = not self._taken_in() <= set(committed)
+        if started_over:
+            self.start_over()
+        loads = sorted(set(committed) - self._taken_in())
+        if not loads:
+            return TakenIn([], {}, 0, started_over)
+        try:
+            with transaction(self._con), runner.workspace(self._con):
+                rows = {table: self._append(raw, table, loads) for table in raw_tables()}
+                touched = self._touch(loads)
+                self._con.executemany("insert into taken_in values (?)", [[load] for load in loads])
+        finally:
+            raw.release(self._con)
+        return TakenIn(loads, rows, touched, started_over)
+
+    def refresh(self, as_of: datetime | None = None) -> refresh.BuildReport:
+        """Rebuild the marts of touched and open pods and say what changed since the last publication.
+
+        `as_of` defaults to the latest committed run's.
+        """
+        return refresh.refresh(self._con, as_of)
+
+    def audit(self) -> list[audit.Finding]:
+        """Run every data test over the marts; an empty list means that all of them hold."""
+        return audit.audit(self._con)
+
+    def start_over(self) -> None:
+        """Throw both databases away; raw holds all of it."""
+        self._con.close()
+        _discard(self.layout)
+        self._con = _open(self.layout)
+
+    def copy_marts(self, target: Path) -> None:
+        """Copy the marts into a database file of their own, everything checkpointed."""
+        self._con.execute("checkpoint marts")
+        self._con.execute("detach marts")
+        try:
+            shutil.copyfile(self.layout.marts, target)
+        finally:
+            _attach_marts(self._con, self.layout)
+
+    def published_generation(self) -> str | None:
+        """Return the generation that the books of unpublished changes are relative to."""
+        row = self._con.execute("select generation from build.main.published").fetchone()
+        return row[0] if row else None
+
+    def note_published(self, generation: str) -> None:
+        """Close the books: the marts are what this generation shows."""
+        with transaction(self._con):
+            for table in ("unpublished_pods", "unpublished_partitions", "published"):
+                self._con.execute(f"delete from build.main.{table}")
+            self._con.execute("insert into build.main.published values ($1)", [generation])
+
+    def _taken_in(self) -> set[str]:
+        return {load for (load,) in self._con.execute("select load_id from build.main.taken_in").fetchall()}
+
+    def _append(self, raw: RawStore, table: str, loads: list[str]) -> int:
+        """Copy the loads' rows of one table, then drop what one committed load holds twice."""
+        rows = raw.rows(self._con, table.removeprefix("raw_"), loads)
+        if rows is None:
+            return 0
+        present = set(rows.columns)
+        columns = self._con.table(f"build.main.{table}")
+        typed = [
+            f"cast({name if name in present else 'null'} as {type_}) as {name}"
+            for name, type_ in zip(columns.columns, columns.types, strict=True)
+        ]
+        rows.select(", ".join(typed)).insert_into(f"build.main.{table}")
+        # A load killed after it copied a file and before it said so copies the file again.
+        self._con.execute(
+            f"""
+            delete from build.main.{table} where rowid in (
+                select rowid from build.main.{table} where list_contains($1, _dlt_load_id)
+                qualify row_number() over (partition by _dlt_load_id, read_index order by rowid) > 1
+            )
+            """,
+            [loads],
+        )
+        counted = self._con.execute(
+            f"select count(*) from build.main.{table} where list_contains($1, _dlt_load_id)",
+            [loads],
+        ).fetchone()
+        return int(counted[0]) if counted else 0
+
+    def _touch(self, loads: list[str]) -> int:
+        """Note which pods the loads concern and bring `known_pods` up to date for them."""
+        con = self._con
+        con.execute(
+            """
+            create temp table arrived as
+            select id as pod_id from build.main.raw_pods where list_contains($1, _dlt_load_id)
+            union select pod_id from build.main.raw_pod_absences where list_contains($1, _dlt_load_id)
+            union select pod_id from build.main.raw_cluster_pods where list_contains($1, _dlt_load_id)
+            """,
+            [loads],
+        )
+        con.execute("insert into build.main.touched_pods from temp.arrived except from build.main.touched_pods")
+        *needed, known_pods = models.upstream("known_pods")
+        runner.restrict(con, "arrived", ["raw_pods", "raw_pod_absences"], as_="view")
+        for model in needed:
+            runner.run(con, model, as_="view")
+        runner.run(con, known_pods)
+        con.execute("delete from build.main.known_pods where pod_id in (select pod_id from temp.arrived)")
+        con.execute("insert into build.main.known_pods from temp.known_pods")
+        counted = con.execute("select count(*) from temp.arrived").fetchone()
+        return int(counted[0]) if counted else 0
+
+
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit what the block did, or nothing of it."""
+    con.begin()
+    try:
+        yield
+    except BaseException:
+        con.rollback()
+        raise
+    con.commit()
+
+
+@cache
+def raw_tables() -> tuple[str, ...]:
+    """Return the names of the raw tables that the models know."""
+    with duckdb.connect() as con:
+        con.execute((HERE / "raw_tables.sql").read_text(encoding="utf-8"))
+        return tuple(sorted(name for (name,) in con.execute("select table_name from duckdb_tables()").fetchall()))
+
+
+@cache
+def fingerprint() -> str:
+    """Return a hash of every SQL file that decides what the build database holds."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in HERE.rglob("*.sql") if p.parent.name != "tests"):
+        digest.update(path.read_bytes())
+    digest.update(_BOOKS.encode())
+    return digest.hexdigest()
+
+
+def _open(layout: Layout) -> duckdb.DuckDBPyConnection:
+    layout.state.mkdir(parents=True, exist_ok=True)
+    if layout.build.exists() != layout.marts.exists():
+        _discard(layout)
+    try:
+        con = _attach(layout)
+    except duckdb.Error as error:
+        if "lock" in str(error):
+            message = f"another process has {layout.build} open; close it and run again"
+            raise BuildBusy(message) from error
+        # Disposable: a damaged one is made again from raw.
+        _discard(layout)
+        con = _attach(layout)
+    if _is_current(con):
+        return con
+    con.close()
+    _discard(layout)
+    con = _attach(layout)
+    _create(con)
+    return con
+
+
+def _attach(layout: Layout) -> duckdb.DuckDBPyConnection:
+    con = connect(layout.build, spill=layout.spill)
+    try:
+        _attach_marts(con, layout)
+    except BaseException:
+        con.close()
+        raise
+    return con
+
+
+def _attach_marts(con: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    con.execute(f"attach {runner.literal(layout.marts)} as marts (storage_version {runner.literal(_STORAGE_VERSION)})")
+
+
+def _is_current(con: duckdb.DuckDBPyConnection) -> bool:
+    exists = con.execute(
+        "select 1 from duckdb_tables() where database_name = 'build' and table_name = 'build_info'"
+    ).fetchone()
+    return bool(exists) and con.execute("select fingerprint from build_info").fetchone() == (fingerprint(),)
+
+
+def _create(con: duckdb.DuckDBPyConnection) -> None:
+    """Create every table; the fingerprint comes last, for until it is there the databases are not complete."""
+    with transaction(con):
+        runner.create(con, "marts", models.marts())
+    with transaction(con):
+        con.execute((HERE / "raw_tables.sql").read_text(encoding="utf-8"))
+        con.execute(_BOOKS)
+        runner.create(con, "build", [models.upstream("known_pods")[-1]])
+        con.execute("insert into build_info values (?)", [fingerprint()])
+
+
+def _discard(layout: Layout) -> None:
+    for database in (layout.build, layout.marts):
+        for path in (database, Path(f"{database}.wal")):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,36 @@
+"""What can go wrong between raw and published.
+
+TransformError
+├── ModelError            a model's file does not say what it must, or its columns differ from its header
+├── BuildBusy             another process has the build database open
+└── PublicationStopped    an audit found what must not be published
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transforms.audit import Finding
+
+
+class TransformError(Exception):
+    """Anything that stops raw tables from becoming published ones."""
+
+
+class ModelError(TransformError):
+    """A model or data test is malformed; names the file."""
+
+
+class BuildBusy(TransformError):
+    """Another process has the build database open."""
+
+
+class PublicationStopped(TransformError):
+    """An audit with severity `error` found rows; `findings` holds all of them, the last good generation stays."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = list(findings)
+        names = ", ".join(f"{finding.name} ({finding.count} rows)" for finding in findings)
+        super().__init__(f"publication stopped by the audit: {names}")

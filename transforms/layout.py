@@ -1,0 +1,53 @@
+"""Where everything lies below the data directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Every path that the pipeline owns, derived from one directory."""
+
+    data_dir: Path
+
+    @property
+    def warehouse(self) -> Path:
+        """Raw tables of the `duckdb` destination."""
+        return self.data_dir / "warehouse.duckdb"
+
+    @property
+    def raw_dir(self) -> Path:
+        """Bucket of the `filesystem` destination where none is configured."""
+        return self.data_dir / "raw"
+
+    @property
+    def state(self) -> Path:
+        """Everything that is private to the pipeline."""
+        return self.data_dir / "state"
+
+    @property
+    def build(self) -> Path:
+        """The build database: disposable, made again from raw at will."""
+        return self.state / "build.duckdb"
+
+    @property
+    def marts(self) -> Path:
+        """The working copy of what is published next."""
+        return self.state / "marts.duckdb"
+
+    @property
+    def spill(self) -> Path:
+        """Where DuckDB puts what does not fit in its memory."""
+        return self.state / "spill"
+
+    @property
+    def generations(self) -> Path:
+        """One directory per publication."""
+        return self.state / "generations"
+
+    @property
+    def published(self) -> Path:
+        """Symlink to the current generation."""
+        return self.data_dir / "published"

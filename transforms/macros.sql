@@ -1,0 +1,71 @@
+-- What only DuckDB has, under names. Temporary, so that every connection has them and no database keeps them.
+
+-- Go's zero time, year 1, is how the API's server says "never".
+create or replace temp macro known_instant(instant) as
+    case when year(instant) > 1 then instant end;
+
+-- Text of the API as an instant; text without a zone is UTC.
+create or replace temp macro instant_from_text(text) as
+    known_instant(try_cast(text as timestamptz));
+
+-- Epoch number as an instant. Seconds stay below 10^11 until the year 5138, milliseconds are above it since 1973.
+create or replace temp macro instant_from_epoch(epoch) as
+    case when epoch > 0 then make_timestamptz(epoch * if(epoch < 100_000_000_000, 1_000_000, 1_000)) end;
+
+-- A month as the Parquet folders name it.
+create or replace temp macro month_of(instant) as
+    coalesce(strftime(instant at time zone 'UTC', '%Y-%m'), 'unknown');
+
+-- Kubernetes quantities, exact: <sign><digits>[.<digits>][<suffix> | e<exponent>], and the `B` of the API's own `0B`.
+-- Null where the text is no quantity, or where decimal(38, 9) cannot hold its value exactly. Three steps:
+-- the parts of the text, then digits and a power of ten, then whole units of 10^-9 (a cast from text is 100 times slower).
+create or replace temp macro quantity_parts(text) as
+    regexp_extract(
+        text,
+        '^\s*([+-]?)([0-9]+\.?[0-9]*|\.[0-9]+)(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?[0-9]+))?B?\s*$',
+        ['sign', 'number', 'suffix', 'exponent']
+    );
+
+create or replace temp macro quantity_scaled(parts) as {
+    'sign': parts.sign,
+    'digits': ltrim(
+        case
+            when parts.number = '' then null
+            when length(parts.suffix) = 2
+                then try(
+                    cast(
+                        cast(replace(parts.number, '.', '') as hugeint)
+                        * (cast(1 as hugeint) << (10 * strpos('KMGTPE', left(parts.suffix, 1)))) as varchar
+                    )
+                )
+            else replace(parts.number, '.', '')
+        end,
+        '0'
+    ),
+    'power': try_cast(if(parts.exponent = '', '0', parts.exponent) as integer)
+        - length(split_part(parts.number, '.', 2))
+        + if(length(parts.suffix) = 1, 3 * (strpos('num kMGTPE', parts.suffix) - 4), 0)
+};
+
+create or replace temp macro quantity_value(scaled) as
+    case
+        when scaled.digits = '' then cast(0 as decimal(38, 9))
+        when length(scaled.digits) + scaled.power > 29 then null
+        when length(scaled.digits) - length(rtrim(scaled.digits, '0')) + scaled.power < -9 then null
+        else cast(
+            cast(
+                scaled.sign || if(
+                    scaled.power < -9,
+                    left(scaled.digits, scaled.power + 9),
+                    scaled.digits || repeat('0', scaled.power + 9)
+                ) as hugeint
+            ) as decimal(38, 0)
+        ) * cast(0.000000001 as decimal(10, 9))
+    end;
+
+create or replace temp macro quantity(text) as
+    quantity_value(quantity_scaled(quantity_parts(text)));
+
+-- Bytes as a whole number, a begun byte counting as one, as Kubernetes rounds; null beyond 2^63.
+create or replace temp macro whole_bytes(amount) as
+    try_cast(ceil(amount) as bigint);

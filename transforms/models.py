@@ -1,0 +1,135 @@
+"""SQL models as files: what their headers promise, what they read, and the order that follows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Literal
+
+import sqlglot
+from sqlglot import exp
+
+from transforms.errors import ModelError
+
+_HERE = Path(__file__).parent
+_COLUMN = re.compile(r"(?P<name>[a-z_0-9]+) (?P<type>[a-z]+(\([0-9, ]+\))?): (?P<comment>.+)")
+_REBUILT_BY = re.compile(r"rebuilt by: (?P<unit>pod_id|whole)")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A published column: its name, DuckDB type and comment."""
+
+    name: str
+    type: str
+    comment: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """One `select` in one file. Models that are kept declare columns and unit of rebuild; other staging does not."""
+
+    name: str
+    grain: str
+    sql: str
+    inputs: frozenset[str]
+    columns: tuple[Column, ...] = ()
+    rebuilt_by: Literal["pod_id", "whole"] | None = None
+
+
+@cache
+def staging() -> tuple[Model, ...]:
+    """Return the staging models, each after what it reads."""
+    return _ordered(_folder("staging"))
+
+
+@cache
+def marts() -> tuple[Model, ...]:
+    """Return the published models, each after what it reads."""
+    models = _ordered(_folder("marts"))
+    for model in models:
+        if not model.columns or model.rebuilt_by is None:
+            raise ModelError(f"marts/{model.name}.sql declares no columns or no unit of rebuild in its header")
+    return models
+
+
+def upstream(wanted: str) -> tuple[Model, ...]:
+    """Return the model of this name and the models that it needs, in the order in which to run them."""
+    every = {model.name: model for model in (*staging(), *marts())}
+    needed, open_names = set(), [wanted]
+    while open_names:
+        name = open_names.pop()
+        if name in every and name not in needed:
+            needed.add(name)
+            open_names.extend(every[name].inputs)
+    return tuple(model for model in every.values() if model.name in needed)
+
+
+def parse(name: str, text: str) -> Model:
+    """Read a model from its file's text: header paragraphs, then one `select`."""
+    paragraphs = _header(text)
+    if not paragraphs:
+        raise ModelError(f"{name}.sql does not say in its first line what one row is")
+    columns: tuple[Column, ...] = ()
+    unit = None
+    for paragraph in paragraphs[1:]:
+        if found := _REBUILT_BY.fullmatch(" ".join(paragraph)):
+            unit = found["unit"]
+        else:
+            columns = columns or _columns(paragraph)
+    return Model(
+        name=name,
+        grain=" ".join(paragraphs[0]),
+        sql=text,
+        inputs=_tables(text),
+        columns=columns,
+        rebuilt_by="pod_id" if unit == "pod_id" else "whole" if unit else None,
+    )
+
+
+def _folder(folder: str) -> list[Model]:
+    files = sorted((_HERE / folder).glob("*.sql"))
+    return [parse(file.stem, file.read_text(encoding="utf-8")) for file in files]
+
+
+def _ordered(models: list[Model]) -> tuple[Model, ...]:
+    by_name = {model.name: model for model in models}
+    # Sorted, so that equal files give an equal order.
+    graph = {name: sorted(model.inputs & by_name.keys()) for name, model in sorted(by_name.items())}
+    return tuple(by_name[name] for name in TopologicalSorter(graph).static_order())
+
+
+def _header(text: str) -> list[list[str]]:
+    """Return the comment at the top as paragraphs of lines; an indented line continues the one before."""
+    paragraphs: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        body = line[2:]
+        if not body.strip():
+            paragraphs.append([])
+        elif body.startswith("     ") and paragraphs[-1]:
+            paragraphs[-1][-1] += " " + body.strip()
+        else:
+            paragraphs[-1].append(body.strip())
+    return [paragraph for paragraph in paragraphs if paragraph]
+
+
+def _columns(paragraph: list[str]) -> tuple[Column, ...]:
+    found = [_COLUMN.fullmatch(line) for line in paragraph]
+    return tuple(Column(m["name"], m["type"], m["comment"]) for m in found if m) if all(found) else ()
+
+
+def _tables(sql: str) -> frozenset[str]:
+    """Return the tables that a select reads from outside; an import CTE may bear its table's name."""
+    tree = sqlglot.parse_one(sql, read="duckdb")
+    local = {cte.alias for cte in tree.find_all(exp.CTE)}
+    outside = set()
+    for table in tree.find_all(exp.Table):
+        cte = table.find_ancestor(exp.CTE)
+        if table.name not in local or (cte is not None and cte.alias == table.name):
+            outside.add(table.name)
+    return frozenset(outside)

@@ -1,0 +1,152 @@
+"""Publishes a generation: a directory that never changes once `published` points to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from transforms import models, partitions
+from transforms.audit import Finding
+from transforms.build import Build
+from transforms.errors import PublicationStopped
+from transforms.layout import Layout
+from transforms.raw import RawStore
+from transforms.refresh import BuildReport
+
+DATABASE = "runai.duckdb"
+PARQUET = "parquet"
+MANIFEST = "manifest.json"
+_UNFINISHED = ".unfinished-"
+_KEPT = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A published directory with `runai.duckdb`, `parquet/` and `manifest.json`, and the audit's warnings."""
+
+    path: Path
+    as_of: datetime | None
+    warnings: list[Finding]
+
+
+def publish(
+    layout: Layout, build: Build, report: BuildReport, findings: Sequence[Finding], version: str = ""
+) -> Generation:
+    """Write a generation and point `published` at it, atomically; a kill at any moment leaves the one before.
+
+    Raises PublicationStopped where the audit found an error. Old generations that nobody should read any more go.
+    """
+    if errors := [finding for finding in findings if finding.severity == "error"]:
+        raise PublicationStopped(errors)
+    layout.generations.mkdir(parents=True, exist_ok=True)
+    name = _next_name(layout)
+    unfinished = layout.generations / f"{_UNFINISHED}{name}"
+    try:
+        unfinished.mkdir()
+        partitions.write(build.connection, unfinished / PARQUET, _before(layout, build))
+        build.copy_marts(unfinished / DATABASE)
+        _write_manifest(unfinished, report, version)
+        _sync(unfinished)
+        unfinished.rename(layout.generations / name)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    _point(layout, layout.generations / name)
+    build.note_published(name)
+    prune_generations(layout)
+    return Generation(layout.generations / name, report.as_of, list(findings))
+
+
+def rebuild(layout: Layout, raw: RawStore, version: str = "") -> Generation:
+    """Build and publish again from raw alone, through the same code as every run."""
+    with Build(layout) as build:
+        build.start_over()
+        build.take_in(raw)
+        report = build.refresh()
+        return publish(layout, build, report, build.audit(), version)
+
+
+def current(layout: Layout) -> Path | None:
+    """Return the directory of the generation that `published` points to, None before the first one."""
+    return layout.published.resolve() if layout.published.exists() else None
+
+
+def prune_generations(layout: Layout, keep_for: timedelta = _KEPT, now: datetime | None = None) -> list[Path]:
+    """Remove what a killed publication left and generations replaced longer ago than `keep_for`; return them."""
+    kept_since = ((now or datetime.now(UTC)) - keep_for).timestamp()
+    removed = []
+    generations = sorted(path for path in layout.generations.iterdir() if path.name[0] != ".")
+    # A generation was still being read when its successor appeared, so its successor's age counts.
+    for path, successor in zip(generations, generations[1:], strict=False):
+        if path != current(layout) and successor.stat().st_mtime < kept_since:
+            removed.append(path)
+    removed.extend(layout.generations.glob(f"{_UNFINISHED}*"))
+    for path in removed:
+        shutil.rmtree(path)
+    return removed
+
+
+def _next_name(layout: Layout) -> str:
+    """Return `<UTC stamp>-<n>`, later in order than every generation that is there."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    numbers = [int(path.name.rpartition("-")[2]) for path in layout.generations.glob("[0-9]*-[0-9]*")]
+    return f"{stamp}-{max(numbers, default=0) + 1:06d}"
+
+
+def _before(layout: Layout, build: Build) -> Path | None:
+    """Return the Parquet folder whose difference to the marts the build database has kept books of."""
+    path = current(layout)
+    return path / PARQUET if path is not None and path.name == build.published_generation() else None
+
+
+def _write_manifest(folder: Path, report: BuildReport, version: str) -> None:
+    manifest: dict[str, Any] = {
+        "version": version,
+        "as_of": report.as_of.isoformat() if report.as_of else None,
+        "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "tables": {
+            model.name: {
+                "rows": report.rows[model.name],
+                "grain": model.grain,
+                "columns": {column.name: column.type for column in model.columns},
+            }
+            for model in models.marts()
+        },
+        "files": {
+            file.relative_to(folder).as_posix(): file.stat().st_size
+            for file in sorted(folder.rglob("*"))
+            if file.is_file()
+        },
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def _sync(folder: Path) -> None:
+    """Have the disk hold every new file before anything points to it; links were synced when they were written."""
+    for path in [folder, *folder.rglob("*")]:
+        if path.is_dir() or path.stat().st_nlink == 1:
+            _fsync(path)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _point(layout: Layout, generation: Path) -> None:
+    """Replace the symlink in one step; its target is relative, so that the data directory may move."""
+    link = layout.data_dir / ".published.new"
+    link.unlink(missing_ok=True)
+    link.symlink_to(generation.relative_to(layout.data_dir), target_is_directory=True)
+    os.replace(link, layout.published)
+    _fsync(layout.generations)
+    _fsync(layout.data_dir)
