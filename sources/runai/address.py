@@ -18,18 +18,18 @@ def origin(base_url: str) -> str:
     A trailing `/api` or `/api/v1` goes. ConfigurationError for plain http to anything but loopback, for user names
     and passwords, queries and fragments in it, and for what is no URL at all.
     """
+    given = base_url.strip()
     try:
-        url = httpx.URL(base_url.strip())
+        url = httpx.URL(given)
     except httpx.InvalidURL:
         url = httpx.URL("")
-    if url.userinfo:
+    if "@" in base_url:
         raise ConfigurationError(
             "The base URL carries a user name or password; leave it out and set client_id and client_secret, or token."
         )
     if url.scheme not in {"http", "https"} or not url.host:
-        raise ConfigurationError(
-            f"{base_url.strip()!r} is not the URL of a control plane; set it like https://my-company.run.ai."
-        )
+        shown = re.split("[?#]", given)[0]
+        raise ConfigurationError(f"{shown!r} is not a control plane's URL; set it like https://my-company.run.ai.")
     if url.scheme == "http" and not is_loopback(url.host):
         raise ConfigurationError(
             f"http://{url.host} would send the credentials in clear text; use https (plain http is for loopback only)."

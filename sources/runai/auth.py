@@ -113,7 +113,7 @@ class SignIn:
         self._lock = threading.Lock()
         self._issued: _Issued | None = None
         self._failure: ApiError | None = None
-        self._rounds = 0
+        self._ended = 0
         redactor.learn(credentials.secret)
 
     def token(self) -> str:
@@ -131,20 +131,21 @@ class SignIn:
         return self._next(issued)
 
     def _next(self, stale: _Issued | None) -> str:
-        seen = self._rounds
+        seen = self._ended
         with self._lock:
             if self._issued is not None and self._issued is not stale:
                 return self._issued.token
-            if self._rounds != seen and self._failure is not None:
+            if self._ended != seen and self._failure is not None:
                 # This thread waited for a sign-in that failed: refused once for all, not once per thread.
                 raise copy.copy(self._failure)
-            self._rounds += 1
             try:
                 self._issued = self._sign_in()
+                self._failure = None
             except ApiError as error:
                 self._failure = error
                 raise
-            self._failure = None
+            finally:
+                self._ended += 1
             return self._issued.token
 
     def _sign_in(self) -> _Issued:

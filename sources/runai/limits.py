@@ -82,13 +82,16 @@ class AdaptiveLimit:
                 self._limit = max(1, self._limit // 2)
 
     def _enter(self) -> int:
+        # A pause that was slept through is over, whatever the clock says then: clocks and sleeps differ a little.
+        waited_until = float("-inf")
         while True:
             with self._changed:
                 pause = self._resume_at - self._clock()
-                if pause <= 0:
+                if pause <= 0 or self._resume_at <= waited_until:
                     if self._active < self._limit:
                         self._active += 1
                         return self._round
                     self._changed.wait()
                     continue
+                waited_until = self._resume_at
             self._sleep(pause)

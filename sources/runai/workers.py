@@ -51,9 +51,9 @@ class Workers:
                     self._pools.discard(pool)
 
     def close(self) -> None:
-        """Wait for calls under way."""
+        """Wait for calls under way and those that wait for a thread; whoever closes makes them end."""
         with self._lock:
             pools = list(self._pools)
             self._pools.clear()
         for pool in pools:
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=True)

@@ -1,0 +1,3 @@
+"""Tests of the dlt source."""
+
+from __future__ import annotations
