@@ -25,7 +25,9 @@ class BuildKnown:
     @cached_property
     def last_as_of(self) -> datetime | None:
         """The latest `as_of` of a committed run that read the pods completely; None before the first."""
-        return self._one("select max(as_of) from raw_runs where open_set_read_at is not null")
+        query = "select max(as_of) from raw_runs where open_set_read_at is not null"
+        row: tuple[datetime | None] | None = self._con.execute(query).fetchone()  # type: ignore[assignment]
+        return row[0] if row else None
 
     @cached_property
     def _open(self) -> Mapping[str, KnownPod]:
@@ -84,10 +86,6 @@ class BuildKnown:
     def _pods(self, where: str, values: list[Any]) -> dict[str, KnownPod]:
         rows = self._con.execute(f"select {_COLUMNS} from known_pods where {where}", values).fetchall()
         return {row[0]: KnownPod(*row) for row in rows}
-
-    def _one(self, query: str) -> Any:
-        row = self._con.execute(query).fetchone()
-        return None if row is None else row[0]
 
     def _list(self, query: str) -> list[Any]:
         return [value for (value,) in self._con.execute(query).fetchall()]

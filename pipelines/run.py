@@ -35,7 +35,6 @@ from sources.runai.reading.observations import ReadingReport
 from sources.runai.reading.pods import version_tuple
 from sources.runai.schemas import TABLES
 from transforms import Build, BuildReport, Finding, Layout, publish
-from transforms import rebuild as build_again
 
 METRIC_HORIZON: Final = timedelta(hours=24)
 
@@ -218,15 +217,12 @@ def rebuild(settings: Settings, *, progress: Progress = SILENT) -> RunResult:
         PublicationStopped: an audit failed; the last good generation stays in place.
     """
     layout = Layout(settings.data_dir)
-    with Lock(layout.state):
+    now = datetime.now(UTC)
+    with Lock(layout.state), Build(layout) as build:
         warehouse = Warehouse(settings)
-        result = RunResult(uuid4().hex, as_of=datetime.now(UTC), started_at=datetime.now(UTC))
-        result.drained_loads = warehouse.drain()
-        progress.stage("rebuild")
-        began = time.perf_counter()
-        generation = build_again(layout, warehouse.raw())
-        result.build_seconds = time.perf_counter() - began
-        result.build, result.findings, result.published = generation.report, generation.findings, layout.published
+        result = RunResult(uuid4().hex, as_of=now, started_at=now, drained_loads=warehouse.drain())
+        build.start_over()
+        _publish(result, layout, build, warehouse, progress)
         return result
 
 
@@ -268,4 +264,6 @@ def _publish(result: RunResult, layout: Layout, build: Build, warehouse: Warehou
     began = time.perf_counter()
     publish(layout, build, result.build, result.findings)
     result.publish_seconds = time.perf_counter() - began
+    result.as_of = result.build.as_of or result.as_of
+    result.finished_at = datetime.now(UTC)
     result.published = layout.published

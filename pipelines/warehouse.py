@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import dlt
-import fsspec
 from dlt.common.configuration.exceptions import ConfigFieldMissingException
 from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 
@@ -73,14 +72,14 @@ class Warehouse:
         info = self._pipeline.run(resources, loader_file_format="parquet")
         info.raise_on_failed_jobs()
         whole = time.perf_counter() - began
-        steps = {step.step: step for step in self._pipeline.last_trace.steps}
-        extract = steps["extract"]
-        reading = (extract.finished_at - extract.started_at).total_seconds()
+        trace = self._pipeline.last_trace
+        steps = [step for step in (trace.steps if trace else ()) if step.step == "extract"]
+        reading = sum((step.finished_at - step.started_at).total_seconds() for step in steps if step.finished_at)
         return Seconds(reading, whole - reading)
 
     def missing_tables(self) -> list[Any]:
         """Return a resource that creates the raw tables which do not exist yet, if any."""
-        exist = self._pipeline.default_schema.tables if self._pipeline.default_schema_name else ()
+        exist = self._pipeline.default_schema.tables if self._pipeline.schema_names else ()
         lacking = [name for name in TABLES if name not in exist]
         return [dlt.resource(empty_tables(lacking), name="empty_tables", write_disposition="append")] if lacking else []
 
@@ -110,4 +109,4 @@ def _configured(key: str) -> str | None:
 
 
 def _url(folder: Path) -> str:
-    return fsspec.filesystem("file").unstrip_protocol(str(folder))
+    return folder.as_uri()

@@ -1,0 +1,57 @@
+"""What the warehouse must say, from the simulator's truth."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from simulator import TruthPod, World
+from sources.runai.reading.fields import as_instant
+
+_SAME = {
+    "pod_name": "name",
+    "workload_id": "workloadId",
+    "workload_name": "workloadName",
+    "project_id": "projectId",
+    "project_name": "projectName",
+    "cluster_id": "clusterId",
+    "priority_class": "priorityClassName",
+    "phase": "k8sPhase",
+}
+_INSTANTS = {
+    "created_at": "createdAt",
+    "completed_at": "completedAt",
+    "deleted_at": "deletedAt",
+    "phase_updated_at": "k8sPhaseUpdatedAt",
+}
+
+
+def offered(world: World, at: datetime) -> dict[str, TruthPod]:
+    """Pods that the control plane shows at an instant, deleted ones included, by id."""
+    moment = int(at.timestamp() * 1_000_000)
+    return {pod.id: pod for pod in world.truth_at(at) if world.knows(pod.pod, moment)}
+
+
+def expected(pod: TruthPod, version: str = "2.21") -> dict[str, Any]:
+    """The columns of `pods` that follow from a pod's payload alone."""
+    payload = pod.payload(version=version)
+    instants = {column: payload.get(field) for column, field in _INSTANTS.items()}
+    return {column: payload.get(field) for column, field in _SAME.items()} | {
+        column: None if text is None else as_instant(text) for column, text in instants.items()
+    }
+
+
+def differences(published: dict[str, dict[str, Any]], pods: dict[str, TruthPod], version: str = "2.21") -> list[str]:
+    """Say where published pods are not what they must be; an empty list is a perfect copy."""
+    said = [f"{pod_id}: lost" for pod_id in pods.keys() - published.keys()]
+    for pod_id, pod in pods.items():
+        row = published.get(pod_id, {})
+        wanted = expected(pod, version)
+        said += [
+            f"{pod_id}.{column}: {row[column]!r}, not {value!r}"
+            for column, value in wanted.items()
+            if row and row[column] != value
+        ]
+        if row and row["is_deleted"] != (pod.deleted_at is not None):
+            said.append(f"{pod_id}.is_deleted: {row['is_deleted']}")
+    return said
