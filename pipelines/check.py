@@ -12,11 +12,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import orjson
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pipelines.plane import configured
+from pipelines.screen import facts, show
 from sources.runai.client import Reply, RunaiClient
 from sources.runai.connection import RunaiConnection, connect
 from sources.runai.errors import ApiError, BadRequest, NotFound
@@ -27,7 +26,7 @@ from sources.runai.wire import Wire
 PODS: Final = "/api/v1/workloads/pods"
 # `Date` counts whole seconds, and the answer took a moment.
 _CLOCK_SECONDS: Final = 5
-_MARKS: Final = {True: Text("✓", "green"), False: Text("✗", "red"), None: Text("?", "yellow")}
+_MARKS: Final = {True: ("✓", "green"), False: ("✗", "red"), None: ("?", "yellow")}
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,7 @@ def check() -> int:
         findings.append(Finding("configuration", True, f"{client.base_url}, {_credentials(connection)}"))
         findings.append(_clock(connection))
         findings.extend(_findings(client, connection.api_version))
-    table = Table.grid(padding=(0, 2))
-    for finding in findings:
-        table.add_row(_MARKS[finding.is_good], finding.name, Text(finding.text))
-    Console(highlight=False, soft_wrap=True).print(table)
+    show(facts([(Text.assemble(_MARKS[finding.is_good], f" {finding.name}"), finding.text) for finding in findings]))
     return 1 if any(finding.is_good is False for finding in findings) else 0
 
 

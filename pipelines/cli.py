@@ -124,11 +124,11 @@ def run(
     from pipelines.published import published_rows
 
     rows_before = published_rows(settings.data_dir)
-    with control_plane(settings) as plane, _watched(settings) as listener:
+    with control_plane(settings) as client, _watched(settings) as listener:
         from pipelines import run as pipeline
         from pipelines.summary import show_plan, show_summary
 
-        result = pipeline.run(settings, plane.client, clock=plane.clock, progress=listener)
+        result = pipeline.run(settings, client, progress=listener)
     if settings.dry_run:
         show_plan(result)
     else:

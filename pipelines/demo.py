@@ -14,8 +14,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
 
-from pipelines.plane import DEMO, ControlPlane, claim
+from pipelines.plane import DEMO, claim
 from pipelines.settings import Settings, UsageError, text_of
+from sources.runai.client import RunaiClient
+from sources.runai.credentials import ClientCredentials
 
 BEGINS_BEFORE: Final = timedelta(days=3)
 STEP: Final = timedelta(hours=6)
@@ -44,34 +46,34 @@ class DemoClock:
 
 
 @contextmanager
-def demo_plane(settings: Settings) -> Iterator[ControlPlane]:
-    """Serve the demo's world for the length of the block; the world moves on only if the block succeeds."""
+def demo_plane(settings: Settings) -> Iterator[RunaiClient]:
+    """A client of the demo's world, whose clock it goes by; the world moves on only if the block succeeds."""
     path = settings.state_dir / "demo.json"
     claim(settings, DEMO)
     now = datetime.now(UTC)
     last = _read(path)
     clock = DemoClock.begin(now) if last is None else last.moved_on(now)
-    with _served(clock, concurrency=settings.concurrency or 8) as plane:
-        yield plane
+    with _served(clock, concurrency=settings.concurrency or 8) as client:
+        yield client
     if not settings.dry_run:
         _write(path, clock)
 
 
 @contextmanager
-def _served(clock: DemoClock, *, concurrency: int) -> Iterator[ControlPlane]:
+def _served(clock: DemoClock, *, concurrency: int) -> Iterator[RunaiClient]:
     try:
         from simulator import Clock, Simulator, World, WorldConfig
     except ModuleNotFoundError as error:
         raise UsageError(f"the demo needs {error.name}, which is not installed: call make setup first.") from error
-    from sources.runai.client import RunaiClient
-    from sources.runai.credentials import ClientCredentials
-
     config = WorldConfig(seed=SEED, pods=PODS, start=clock.began - PAST, days=PAST.days)
     world = World(config, Clock(at=clock.at))
     simulator = Simulator(world, client_id="demo", client_secret="demo-secret")  # noqa: S106 - guards nothing
     credentials = ClientCredentials("demo", "demo-secret")
-    with simulator.serve() as url, RunaiClient(url, credentials, concurrency=concurrency) as client:
-        yield ControlPlane(client, lambda: clock.at)
+    with (
+        simulator.serve() as url,
+        RunaiClient(url, credentials, concurrency=concurrency, clock=lambda: clock.at) as client,
+    ):
+        yield client
 
 
 def _read(path: Path) -> DemoClock | None:

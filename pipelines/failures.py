@@ -53,7 +53,7 @@ def explain(error: BaseException) -> Failure:
         if failure is not None:
             return Failure(_one_line(failure.sentence), failure.code)
     text = _one_line(f"unexpected {type(error).__name__}: {str(error) or 'no message'}")
-    return Failure(f"{text} Run again with --debug to see where.", FAILED)
+    return Failure(f"{text} Run again with --debug to see where, and report it.", FAILED)
 
 
 def _known(error: BaseException) -> Failure | None:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -38,17 +36,9 @@ class Unconfigured(UsageError):
         super().__init__(_UNCONFIGURED.format(folder=os.environ.get("DLT_PROJECT_DIR", ROOT)))
 
 
-@dataclass(frozen=True)
-class ControlPlane:
-    """A client that can sign in, and the clock that its world goes by."""
-
-    client: RunaiClient
-    clock: Callable[[], datetime]
-
-
 @contextmanager
-def control_plane(settings: Settings) -> Iterator[ControlPlane]:
-    """The control plane that the settings ask for, for the length of the block.
+def control_plane(settings: Settings) -> Iterator[RunaiClient]:
+    """A client of the control plane that the settings ask for, for the length of the block.
 
     Raises:
         UsageError: It is not configured, or the data directory belongs to another one.
@@ -56,14 +46,14 @@ def control_plane(settings: Settings) -> Iterator[ControlPlane]:
     if settings.demo:
         from pipelines.demo import demo_plane
 
-        with demo_plane(settings) as plane:
-            yield plane
+        with demo_plane(settings) as client:
+            yield client
     else:
         from sources.runai.connection import connect
 
         with connect(configured(concurrency=settings.concurrency)) as client:
             claim(settings, urlsplit(client.base_url).hostname or client.base_url)
-            yield ControlPlane(client, lambda: datetime.now(UTC))
+            yield client
 
 
 def configured(**overrides: object) -> RunaiConnection:

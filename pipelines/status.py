@@ -9,13 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pipelines.failures import STALE
 from pipelines.lock import Holder, current_holder
 from pipelines.published import Row, Unpublished, published, rows
+from pipelines.screen import facts, show
 from pipelines.settings import UsageError, text_of
 
 PURGE_HORIZON: Final = timedelta(days=14)
@@ -71,7 +70,7 @@ def show_status(data_dir: Path, max_age: str | None, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(asdict(status), indent=2, default=str))
     else:
-        _print(status)
+        show(facts(_lines(status)))
     return STALE if status.is_stale else 0
 
 
@@ -84,7 +83,7 @@ def read_status(data_dir: Path, now: datetime, max_age: timedelta | None = None)
         with published(data_dir) as con:
             last = next(iter(rows(con, _LAST_RUN)), None)
             counts = rows(con, _COUNTS, {"since": last["started_at"]}) if last else []
-            facts = {
+            found = {
                 "pods": rows(con, _PODS)[0],
                 "counts": [_as_text(count) for count in counts],
                 "counts_agree": all(count["difference"] == 0 for count in counts) if counts else None,
@@ -92,7 +91,7 @@ def read_status(data_dir: Path, now: datetime, max_age: timedelta | None = None)
                 "rejects": rows(con, _REJECTS)[0]["rejects"],
             }
     except Unpublished:
-        last, facts = None, {}
+        last, found = None, {}
     age = (now - last["finished_at"]).total_seconds() if last else None
     return Status(
         data_dir=str(data_dir),
@@ -103,7 +102,7 @@ def read_status(data_dir: Path, now: datetime, max_age: timedelta | None = None)
         is_stale=limit is not None and (age is None or age > limit),
         pending_loads=pending,
         running=running,
-        **facts,
+        **found,
     )
 
 
@@ -160,18 +159,10 @@ def _as_text(row: Row) -> Row:
     return {name: text_of(value) if isinstance(value, datetime) else value for name, value in row.items()}
 
 
-def _print(status: Status) -> None:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold")
-    for name, text in _lines(status):
-        grid.add_row(name, Text(text, style="red" if name == "stale" else ""))
-    Console(highlight=False, soft_wrap=True).print(grid)
-
-
-def _lines(status: Status) -> list[tuple[str, str]]:
-    lines = [("data", status.data_dir), ("last run", _last_run(status))]
+def _lines(status: Status) -> list[tuple[str | Text, str | Text]]:
+    lines: list[tuple[str | Text, str | Text]] = [("data", status.data_dir), ("last run", _last_run(status))]
     if status.is_stale and status.max_age_seconds is not None:
-        lines.append(("stale", f"there is nothing newer than {in_words(status.max_age_seconds)}"))
+        lines.append((Text("stale", "red"), f"there is nothing newer than {in_words(status.max_age_seconds)}"))
     if status.last_run:
         numbers = ", ".join(f"{number:,} {name}" for name, number in status.pods.items() if number or name == "known")
         gaps = "; ".join(f"no run between {gap['from']} and {gap['to']}" for gap in status.gaps)

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from pipelines.published import Row, published, published_rows, rows
+from pipelines.screen import facts, show
 from pipelines.settings import ROOT, Settings
 from pipelines.status import counts_in_words, read_status
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from sources.runai.reading.observations import ReadingReport
 
 _MOST_WARNINGS: Final = 5
-_PLAIN_WIDTH: Final = 100
 _PROJECTS: Final = """
     select
         coalesce(project_name, project_id, 'no project') as project,
@@ -36,33 +36,17 @@ _PROJECTS: Final = """
 
 def show_summary(result: RunResult, settings: Settings, rows_before: Mapping[str, int]) -> None:
     """Print what a run did; `rows_before` are the rows of each table before it, for the differences."""
-    console = _console()
     with published(settings.data_dir) as con:
         projects = rows(con, _PROJECTS)
-    console.print(_title(result))
-    console.print()
-    console.print(_facts(result, settings))
-    console.print()
     side_by_side = Table.grid(padding=(0, 4))
     side_by_side.add_row(_tables(published_rows(settings.data_dir), rows_before), _by_project(projects))
-    console.print(side_by_side)
-    for line in _warnings(result):
-        console.print(line, soft_wrap=True)
-    console.print()
-    for line in _next(settings):
-        console.print(line, soft_wrap=True)
+    parts: list[RenderableType] = [_title(result), Text(), _facts(result, settings), Text(), side_by_side]
+    show(*parts, *_warnings(result), Text(), _next(settings))
 
 
 def show_plan(result: RunResult) -> None:
     """Print what a run would read."""
-    console = _console()
-    console.print(Text("dry run: nothing was loaded", "bold"))
-    for line in result.plan:
-        console.print(Text(f"  {line}"), soft_wrap=True)
-
-
-def _console() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+    show(Text("dry run: nothing was loaded", "bold"), *(Text(f"  {line}") for line in result.plan))
 
 
 def _title(result: RunResult) -> Text:
@@ -76,29 +60,25 @@ def _is_rebuild(result: RunResult) -> bool:
     return result.requests == 0
 
 
-def _facts(result: RunResult, settings: Settings) -> Table:
+def _facts(result: RunResult, settings: Settings) -> Text:
     seconds = {"read": result.read_seconds, "load": result.load_seconds}
     seconds |= {"build": result.build_seconds, "publish": result.publish_seconds}
-    facts = {} if _is_rebuild(result) else _read(result, settings)
-    facts["counts"] = counts_in_words(read_status(settings.data_dir, datetime.now(UTC)))
-    facts["time"] = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items() if value)
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold")
-    for name, text in facts.items():
-        grid.add_row(name, Text(text))
-    return grid
+    read = [] if _is_rebuild(result) else _read(result, settings)
+    counts = counts_in_words(read_status(settings.data_dir, datetime.now(UTC)))
+    time = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items() if value)
+    return facts([*read, ("counts", counts), ("time", time)])
 
 
-def _read(result: RunResult, settings: Settings) -> dict[str, str]:
+def _read(result: RunResult, settings: Settings) -> list[tuple[str, str]]:
     again = f", {result.retries:,} of them again" if result.retries else ""
-    facts = {
-        "pods": f"{result.reading.pods_read:,} read: {_changes(result.reading)}",
-        "requests": f"{result.requests:,}{again}",
-    }
+    lines = [
+        ("pods", f"{result.reading.pods_read:,} read: {_changes(result.reading)}"),
+        ("requests", f"{result.requests:,}{again}"),
+    ]
     if settings.metrics != "none":
         hint = "; of the last 24 hours, --since DATE asks for more" if result.first_run and not settings.since else ""
-        facts["samples"] = f"{result.metrics.samples_read:,} read{hint}"
-    return facts
+        lines.append(("samples", f"{result.metrics.samples_read:,} read{hint}"))
+    return lines
 
 
 def _changes(reading: ReadingReport) -> str:
@@ -151,19 +131,20 @@ def _warnings(result: RunResult) -> list[Text]:
     return [Text(), *lines] if lines else []
 
 
-def _next(settings: Settings) -> list[Text]:
+def _next(settings: Settings) -> Text:
     """What to open next, as commands that can be pasted where the run was started."""
     database = _near(settings.data_dir / "published" / "runai.duckdb")
     query = f"import duckdb; print(duckdb.connect({str(database)!r}, read_only=True).sql('from pods limit 5'))"
     python, script = _near(Path(sys.executable)), _near(ROOT / "pipelines" / "pods_pipeline.py")
     where = "" if settings.data_dir == ROOT / "data" else f" --data-dir {shlex.quote(str(_near(settings.data_dir)))}"
-    lines = {
-        "DuckDB": f"duckdb {shlex.quote(str(database))} -c 'from pods limit 5'",
-        "Python": f'{python} -c "{query}"',
-        "Parquet": f"{_near(settings.data_dir / 'published' / 'parquet')}/<table>/",
-        "status": f"{python} {script} status{where}",
-    }
-    return [Text.assemble((f"{name:<9}", "bold"), text) for name, text in lines.items()]
+    return facts(
+        [
+            ("DuckDB", f"duckdb {shlex.quote(str(database))} -c 'from pods limit 5'"),
+            ("Python", f'{python} -c "{query}"'),
+            ("Parquet", f"{_near(settings.data_dir / 'published' / 'parquet')}/<table>/"),
+            ("status", f"{python} {script} status{where}"),
+        ]
+    )
 
 
 def _near(path: Path) -> Path:

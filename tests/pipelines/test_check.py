@@ -1,0 +1,120 @@
+"""`check`: tries everything a run needs, and tells what it found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipelines.check import check
+from sources.runai.errors import ConfigurationError
+from tests.pipelines.stub import TOKEN, Answer, stub
+
+PODS = "/api/v1/workloads/pods"
+RUNNING = {"id": "p", "workloadId": "w", "k8sPhase": "Running", "allocatedResources": {"gpu": 0.5}}
+SAMPLES = {"measurements": [{"type": "X", "values": [{"value": "1", "timestamp": "2026-01-01T00:00:00Z"}]}]}
+METRICS = "/api/v1/workloads/w/pods/p/metrics"
+HEALTHY: dict[str, Answer] = {
+    TOKEN: (200, {"accessToken": "c4nary-token"}),
+    PODS: (200, {"pods": [RUNNING]}),
+    f"{PODS}/count": (200, {"count": 1204}),
+    f"{PODS}/count?deleted=true": (200, {"count": 97}),
+    "/api/v1/clusters": (200, [{"uuid": "c", "name": "gpu-east", "version": "2.21.9"}]),
+    "/v1/k8s/clusters/c/pods": (200, []),
+    METRICS: (200, SAMPLES),
+}
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run `check` against answers; returns its exit code and its lines by name."""
+
+    def run(answers: dict[str, Answer], **options: Any) -> tuple[int, dict[str, str]]:
+        with stub(answers, **options) as url:
+            monkeypatch.setenv("SOURCES__RUNAI__BASE_URL", url)
+            monkeypatch.setenv("SOURCES__RUNAI__CLIENT_ID", "reader")
+            monkeypatch.setenv("SOURCES__RUNAI__CLIENT_SECRET", "c4nary-secret")
+            monkeypatch.setenv("SOURCES__RUNAI__MAX_ATTEMPTS", "1")
+            code = check()
+        out = capsys.readouterr().out
+        assert "c4nary" not in out
+        marks = {}
+        for line in out.splitlines():
+            name, _, text = line[2:].partition("  ")
+            marks[name] = f"{line[0]} {text.strip()}"
+        return code, marks
+
+    return run
+
+
+def test_a_healthy_control_plane_is_all_ticks(screen: Any) -> None:
+    code, marks = screen(HEALTHY)
+    assert code == 0
+    assert {text[0] for text in marks.values()} == {"✓"}
+    assert list(marks) == [
+        *("configuration", "clock", "sign-in and pods", "deleted pods", "counts", "versions", "pods by cluster"),
+        *("metrics", "advanced metrics"),
+    ]
+    assert marks["configuration"].endswith("client reader")
+    assert marks["counts"] == "✓ 1,204 pods, 97 deleted ones"
+    assert marks["versions"] == "✓ gpu-east 2.21.9"
+
+
+def test_refused_credentials_end_it(screen: Any) -> None:
+    code, marks = screen({**HEALTHY, TOKEN: (401, {"code": 401, "message": "bad client"})})
+    assert code == 1
+    assert marks["sign-in and pods"].startswith("✗")
+    assert "counts" not in marks
+
+
+def test_a_missing_permission_says_what_to_ask_for(screen: Any) -> None:
+    code, marks = screen({**HEALTHY, PODS: (403, {"code": 403, "message": "no"})})
+    assert code == 1
+    assert "role" in marks["sign-in and pods"]
+
+
+def test_a_newer_control_plane_is_no_failure(screen: Any) -> None:
+    gone = {path: answer for path, answer in HEALTHY.items() if "clusters" not in path}
+    code, marks = screen({**gone, "/api/v1/clusters": (200, [{"uuid": "c", "version": "2.24.1"}])})
+    assert code == 0
+    assert marks["pods by cluster"].startswith("? gone from this control plane (2.22 or newer")
+
+
+def test_what_the_account_may_not_list_is_unknown(screen: Any) -> None:
+    code, marks = screen({**HEALTHY, "/api/v1/clusters": (403, {})})
+    assert code == 0
+    assert marks["versions"].startswith("?")
+    assert marks["pods by cluster"] == "? not tried: no cluster is known"
+
+
+@pytest.mark.parametrize("answer", [(200, {"measurements": []}), (207, {"measurements": None}), (400, {"code": 400})])
+def test_advanced_metrics_that_are_off_are_unknown_with_advice(screen: Any, answer: Answer) -> None:
+    code, marks = screen({**HEALTHY, f"{METRICS}?metricType=GPU_SM_ACTIVITY_PER_GPU": answer})
+    assert code == 0
+    assert marks["metrics"].startswith("✓")
+    assert marks["advanced metrics"].startswith("? no sample: an administrator enables them")
+
+
+def test_without_a_running_pod_metrics_are_not_tried(screen: Any) -> None:
+    code, marks = screen({**HEALTHY, PODS: (200, {"pods": [{**RUNNING, "k8sPhase": "Pending"}]})})
+    assert code == 0
+    assert marks["metrics"] == "? not tried: no pod is running"
+
+
+def test_a_pod_without_gpu_says_nothing_of_advanced_metrics(screen: Any) -> None:
+    code, marks = screen({**HEALTHY, PODS: (200, {"pods": [{**RUNNING, "allocatedResources": None}]})})
+    assert code == 0
+    assert marks["advanced metrics"].startswith("? not tried")
+
+
+def test_a_clock_that_is_off_is_told(screen: Any) -> None:
+    _, marks = screen(HEALTHY, date="Mon, 01 Jan 2024 00:00:00 GMT")
+    assert marks["clock"].startswith("? ")
+    assert marks["clock"].endswith("s ahead of the server's: have it set by NTP")
+
+
+def test_bad_configuration_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__RUNAI__BASE_URL", "http://acme.run.ai")
+    monkeypatch.setenv("SOURCES__RUNAI__TOKEN", "c4nary")
+    with pytest.raises(ConfigurationError, match="https"):
+        check()
