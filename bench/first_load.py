@@ -12,7 +12,8 @@ from bench.ours import publish
 from bench.plane import Plane
 from bench.rounds import Goal, Rounds, Scene
 
-PODS: Final = 20_000
+# Some of them are born only after the world's present; about 20,000 are there.
+PODS: Final = 20_500
 TITLES: Final = {
     "stock": "dlt `rest_api`, as documented",
     "tuned": "dlt `rest_api`, tuned",

@@ -12,18 +12,19 @@ select 1
 ```
 <!-- generated: result -->
 took 1.2 s, 3 rows
+requests  38
 <!-- end -->
 by hand
 """
 
 
 def test_a_stale_block_is_replaced_and_the_rest_is_left() -> None:
-    page = regenerate(PAGE, {"result": lambda _: "took 1.4 s, 4 rows"})
-    assert page == PAGE.replace("took 1.2 s, 3 rows", "took 1.4 s, 4 rows")
+    page = regenerate(PAGE, {"result": lambda _: "took 1.4 s, 4 rows\nrequests  40"})
+    assert page == PAGE.replace("took 1.2 s, 3 rows\nrequests  38", "took 1.4 s, 4 rows\nrequests  40")
 
 
-def test_a_duration_alone_makes_no_block_stale() -> None:
-    assert regenerate(PAGE, {"result": lambda _: "took 9.9 s, 3 rows"}) == PAGE
+def test_what_no_two_runs_share_makes_no_block_stale() -> None:
+    assert regenerate(PAGE, {"result": lambda _: "took 9.9 s, 3 rows\nrequests  1,036"}) == PAGE
 
 
 def test_a_maker_sees_the_page_up_to_its_block() -> None:
