@@ -145,12 +145,16 @@ class PodReading:
                 if judge.agrees(whole):
                     break
                 before = self._changes_so_far()
-                disputed = list(judge.disagreeing(whole))
-                yield from self._settle(judge, disputed)
+                found = list(judge.disagreeing(whole))
+                disputed += found
+                yield from self._settle(judge, found)
                 if self._changes_so_far() == before:
                     break
         rotation = [] if self.known.last_as_of is None else judge.rotation(self.as_of)
-        yield from self._settle(judge, [days for days in rotation if not judge.agrees(days)])
+        wrong = [days for days in rotation if not judge.agrees(days)]
+        yield from self._settle(judge, wrong)
+        if wrong or disputed:
+            judge.agrees(whole)
         self._record(judge, whole, [*disputed, *rotation])
 
     def _changes_so_far(self) -> tuple[int, int]:
@@ -168,6 +172,7 @@ class PodReading:
             candidates = {**self.known.created_between(start, end), **self.seen.created_between(start, end)}
             lost = [pod for pod in candidates.values() if pod.pod_id not in found and self.seen.is_expected(pod)]
             yield from self._look_for(lost)
+            judge.agrees(days)
 
     def _look_for(self, lost: list[KnownPod]) -> Iterator[None]:
         """Ask for lost pods by their workloads where that is few requests; the others were listed by day already."""
@@ -181,13 +186,14 @@ class PodReading:
                 self._absent(pod)
 
     def _record(self, judge: referees.Referee, whole: referees.Days, parts: Iterable[referees.Days]) -> None:
-        api, expected = judge.record(whole)
-        self.report.api_count = api.alive + api.deleted
-        self.report.warehouse_count = expected.alive + expected.deleted
+        verdict = judge.record(whole)
         for days in dict.fromkeys(parts):
             if days != whole:
                 judge.record(days)
-        if api != expected:
+        api, expected = verdict.api, verdict.expected
+        self.report.api_count = api.alive + api.deleted
+        self.report.warehouse_count = expected.alive + expected.deleted
+        if not verdict.agrees:
             self.report.warn(
                 f"the API counts {api.alive} pods and {api.deleted} deleted ones, the warehouse expects "
                 f"{expected.alive} and {expected.deleted}; see pod_counts, the next run looks again"

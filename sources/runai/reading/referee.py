@@ -8,7 +8,7 @@ none counts twice.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
@@ -28,6 +28,20 @@ Days = tuple[date | None, date | None]
 """The first and last UTC day of a stretch of `createdAt`, both included; None is open."""
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the API counted over some days, and what the warehouse expected at that moment."""
+
+    counted_at: datetime
+    api: Expected
+    expected: Expected
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both say the same."""
+        return self.api == self.expected
+
+
 @dataclass
 class Referee:
     """Counts stretches of `createdAt` and compares them with what is expected."""
@@ -38,6 +52,7 @@ class Referee:
     deleted_since: datetime
     plain_has_deleted: bool = False
     asked: int = 0
+    verdicts: dict[Days, Verdict] = field(default_factory=dict)
 
     def probe(self) -> None:
         """Learn whether plain lists include deleted pods."""
@@ -56,8 +71,10 @@ class Referee:
         return Expected(alive, deleted)
 
     def agrees(self, days: Days) -> bool:
-        """Whether the API's counts over the days are the expected ones."""
-        return self.api(days) == self.seen.expected(*days)
+        """Whether the API's counts over the days are the expected ones; the latest answer is kept as the verdict."""
+        api, expected = self.api(days), self.seen.expected(*days)
+        self.verdicts[days] = Verdict(self.client.clock(), api, expected)
+        return api == expected
 
     def disagreeing(self, days: Days) -> Iterator[Days]:
         """Yield stretches that disagree, down to the day: the newest day first, for most of them lie there."""
@@ -79,26 +96,22 @@ class Referee:
         first = int(as_of.timestamp() // 3600) * ROTATION_DAYS
         return [(day, day) for day in {days[(first + i) % len(days)] for i in range(ROTATION_DAYS)}] if days else []
 
-    def record(self, days: Days) -> tuple[Expected, Expected]:
-        """Count once more for the record: rows of `pod_counts`; return what the API and the warehouse say."""
-        api, expected = self.api(days), self.seen.expected(*days)
-        counted_at = self.client.clock()
-        window = self._window(days)
-        for listing, api_count, warehouse_count in (
-            (window, api.alive, expected.alive),
-            (self._deleted(window), api.deleted, expected.deleted),
+    def record(self, days: Days) -> Verdict:
+        """Write the latest verdict on the days as rows of `pod_counts`, and return it."""
+        verdict, window = self.verdicts[days], self._window(days)
+        plain = f"{in_words(window)} less {EVER}" if self.plain_has_deleted else in_words(window)
+        for words, api_count, warehouse_count in (
+            (plain, verdict.api.alive, verdict.expected.alive),
+            (in_words(self._deleted(window)), verdict.api.deleted, verdict.expected.deleted),
         ):
-            self.seen.add(
-                "pod_counts",
-                {
-                    "counted_at": counted_at,
-                    "filter": in_words(listing),
-                    "api_count": api_count,
-                    "warehouse_count": warehouse_count,
-                },
-                counted_at,
-            )
-        return api, expected
+            row = {
+                "counted_at": verdict.counted_at,
+                "filter": words,
+                "api_count": api_count,
+                "warehouse_count": warehouse_count,
+            }
+            self.seen.add("pod_counts", row, verdict.counted_at)
+        return verdict
 
     def _window(self, days: Days) -> Listing:
         end = _end_of(days[1])
