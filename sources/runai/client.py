@@ -140,6 +140,7 @@ class RunaiClient:
 
     def _attempt(self, get: _Get[T]) -> Reply[T]:
         answer = self._authorized(get)
+        received_at = self.clock()
         if answer.status not in get.accept:
             raise refusal(answer, "GET", get.path, self._redact)
         try:
@@ -147,7 +148,7 @@ class RunaiClient:
         except ValueError as error:
             reason = str(error)
         else:
-            return Reply(answer.status, body, self.clock())
+            return Reply(answer.status, body, received_at)
         # Raised outside the handler: the parser's error would drag the whole body along.
         raise broken(answer, get.path, reason, self._redact)
 

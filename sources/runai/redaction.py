@@ -14,8 +14,9 @@ class Redactor:
 
     def learn(self, secret: str) -> None:
         """Blot out this secret from now on, in its encoded forms too."""
-        forms = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
-        self._secrets |= forms - {""}
+        urls = {quote(secret), quote(secret, safe=""), quote_plus(secret)}
+        quoted = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret.encode())[2:-1]}
+        self._secrets |= ({secret} | urls | quoted) - {""}
 
     def __call__(self, text: str) -> str:
         """The text without secrets."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import httpx
 
 from sources.runai.address import is_loopback, origin
-from sources.runai.errors import BrokenAnswer, ConfigurationError, Unavailable
+from sources.runai.errors import BrokenAnswer, ConfigurationError, RunaiError, Unavailable
 from sources.runai.retries import retry_after_seconds
 from sources.runai.stats import Stats
 from sources.runai.tls import Tls, certificate_problem
@@ -92,17 +92,17 @@ class Wire:
             finally:
                 response.close()
                 self._stats.add(requests=1, bytes=response.num_bytes_downloaded)
-        except httpx.DecodingError as error:
-            raise BrokenAnswer(f"The body of {method} {shown} cannot be decompressed.", path=shown) from error
+            return Answer(response.status_code, body, response.headers, datetime.now(UTC))
+        except httpx.DecodingError:
+            problem: RunaiError = BrokenAnswer(f"The body of {method} {shown} cannot be decompressed.", path=shown)
         except httpx.TransportError as error:
-            if mismatch := certificate_problem(error, self.host):
-                raise mismatch from error
-            raise Unavailable(
+            problem = certificate_problem(error, self.host) or Unavailable(
                 f"No answer from {self.host} to {method} {shown} ({redact(_describe(error))}). "
                 "Check SOURCES__RUNAI__BASE_URL, the network and the proxy.",
                 path=shown,
-            ) from error
-        return Answer(response.status_code, body, response.headers, datetime.now(UTC))
+            )
+        # Raised outside the handlers: their errors hold the request, and that holds the credentials.
+        raise problem
 
     def close(self) -> None:
         """Close all connections."""
