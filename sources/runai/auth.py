@@ -172,7 +172,7 @@ class SignIn:
         if isinstance(error, TransientError) or answer.status < 400:
             raise error
         raise SignInError(
-            f"The control plane refuses the credentials ({answer.status}: {error.message or error.code}). Check "
+            f"The control plane refuses the credentials ({answer.status}: {error.message or error.code or 'no reason given'}). Check "
             f"{self._settings}, and that the service account is enabled.",
             status=answer.status,
             path=path,

@@ -260,7 +260,11 @@ def test_a_storm_of_refusals_signs_in_once() -> None:
             return problem(401)
         return httpx.Response(200, json={})
 
-    plane = ScriptedPlane([serve])
+    def renew(_request: httpx.Request) -> httpx.Response:
+        time.sleep(0.1)  # until all wait for it
+        return httpx.Response(200, json={"accessToken": "token-2"})
+
+    plane = ScriptedPlane([serve], [httpx.Response(200, json={"accessToken": "token-1"}), renew])
     with client(plane, concurrency=threads) as api:
         for _ in range(4 + 5 + 6 + 7):
             api.get("/calm")  # opens the gate

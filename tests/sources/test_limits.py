@@ -164,7 +164,7 @@ def test_no_thread_is_left_waiting_when_the_sleep_is_broken_off() -> None:
             outcomes.append("interrupted")
 
     with limit.slot() as seen_in:
-        threads = [threading.Thread(target=work) for _ in range(6)]
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(6)]
         for thread in threads:
             thread.start()
         time.sleep(0.05)  # all wait for room
@@ -172,5 +172,5 @@ def test_no_thread_is_left_waiting_when_the_sleep_is_broken_off() -> None:
     time.sleep(0.05)
     closing.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(2)
     assert outcomes == ["interrupted"] * 6
