@@ -171,9 +171,10 @@ class SignIn:
         error = refusal(answer, "POST", path, self._redact)
         if isinstance(error, TransientError) or answer.status < 400:
             raise error
+        said = error.message or error.code or "no reason given"
         raise SignInError(
-            f"The control plane refuses the credentials ({answer.status}: {error.message or error.code or 'no reason given'}). Check "
-            f"{self._settings}, and that the service account is enabled.",
+            f"The control plane refuses the credentials ({answer.status}: {said}). Check {self._settings}, and that the "
+            "service account is enabled.",
             status=answer.status,
             path=path,
             code=error.code,

@@ -20,7 +20,8 @@ def claimed_expiry(token: str) -> float | None:
         claimed = jwt.decode(token, options={"verify_signature": False}).get("exp")
     except jwt.InvalidTokenError:
         return None
-    return float(claimed) if isinstance(claimed, int | float) else None
+    # Beyond the year 9999 no date can be shown, and no token lives.
+    return float(claimed) if isinstance(claimed, int | float) and 0 <= claimed < 253402300800 else None
 
 
 def lifetime_seconds(token: str, reply: dict[str, object]) -> float | None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from urllib.parse import parse_qs
 
 import httpx
+import jwt
 import orjson
 import pytest
 
@@ -107,8 +108,12 @@ def test_the_life_of_a_token_is_its_own_claim_else_the_answers(
     assert lifetime_seconds(issued, reply) == (None if expected is None else pytest.approx(expected, abs=30))
 
 
-def test_a_claim_that_is_no_number_is_no_claim() -> None:
-    assert claimed_expiry("eyJhbGciOiJub25lIn0.eyJleHAiOiAic29vbiJ9.") is None
+@pytest.mark.parametrize("claim", ["soon", None, [], -1, 1e300])
+def test_a_claim_that_is_no_time_is_no_claim(claim: object) -> None:
+    assert claimed_expiry(jwt.encode({"nbf": 0, "exp": claim}, "k" * 32)) is None
+
+
+def test_a_token_of_unknown_life_is_never_renewed_by_the_clock() -> None:
     assert renew_at(5, None) == float("inf")
 
 

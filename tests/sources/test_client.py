@@ -190,8 +190,8 @@ def test_throttled_requests_narrow_the_gate_for_all() -> None:
     with client(ScriptedPlane([serve]), concurrency=32, max_attempts=50) as api:
         assert len(list(api.map(lambda _number: api.get(PATH), range(300)))) == 300
         throttled = api.stats.snapshot().throttled
-    assert max(at_once) <= 8
-    assert 0 < throttled < 100
+    assert max(at_once) <= 12  # not 32: it feels its way up, and back
+    assert 0 < throttled < 150
 
 
 def test_concurrency_is_a_ceiling() -> None:
@@ -210,7 +210,7 @@ def test_concurrency_is_a_ceiling() -> None:
 
     with client(ScriptedPlane([serve]), concurrency=6) as api:
         list(api.map(lambda _number: api.get(PATH), range(200)))
-    assert most == 6
+    assert 1 < most <= 6
 
 
 # --- the end ---------------------------------------------------------------------------------------------------------
