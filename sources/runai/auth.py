@@ -173,8 +173,8 @@ class SignIn:
             raise error
         said = error.message or error.code or "no reason given"
         raise SignInError(
-            f"The control plane refuses the credentials ({answer.status}: {said}). Check {self._settings}, and that the "
-            "service account is enabled.",
+            f"The control plane refuses the credentials ({answer.status}: {said}). Check {self._settings}, and that "
+            "the service account is enabled.",
             status=answer.status,
             path=path,
             code=error.code,
