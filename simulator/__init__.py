@@ -1,5 +1,7 @@
 """A Run:ai control plane with known truth, served over HTTP."""
 
+from __future__ import annotations
+
 from simulator.clock import Clock
 from simulator.server import Simulator
 from simulator.switches import Fault, Switches

@@ -7,7 +7,7 @@ from http import HTTPStatus
 import orjson
 
 
-class Problem(Exception):  # noqa: N818  # an answer of the server's, not a failure of it
+class Problem(Exception):  # an answer of the server's, not a failure of it
     """A refusal: HTTP status, message and details, as the contract's `Error` has them."""
 
     def __init__(self, status: int, message: str, details: str | None = None) -> None:

@@ -7,7 +7,7 @@ that the same pod looks the same in every answer.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import orjson
 
@@ -110,10 +110,10 @@ class Switches:
 
     @classmethod
     def of(cls, settings: dict[str, str]) -> Switches:
-        """Switches out of `name: value` texts, values in JSON or bare; an unknown name is a ValueError."""
+        """Switches out of `name: value` texts, values in JSON or bare; an unknown name or value is a ValueError."""
         known = {one.name for one in fields(cls)}
         if unknown := settings.keys() - known:
-            raise ValueError(f"no switch {sorted(unknown)[0]!r}; there are {', '.join(sorted(known))}")
+            raise ValueError(f"no switch {min(unknown)!r}; there are {', '.join(sorted(known))}")
         return cls(**{name: _value(name, text) for name, text in settings.items()})
 
 
@@ -122,6 +122,13 @@ def _value(name: str, text: str) -> Any:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         value = text
+    default, hint = getattr(Switches, name), get_type_hints(Switches)[name]
     if name == "faults":
         return tuple(Fault(**fault) for fault in value)
+    if get_origin(hint) is Literal and value not in get_args(hint):
+        raise ValueError(f"switch {name} is one of {', '.join(map(str, get_args(hint)))}, not {text!r}")
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
+    if default is not None and not isinstance(default, tuple) and type(value) is not type(default):
+        raise ValueError(f"switch {name} is like {default!r}, not {text!r}")
     return tuple(value) if isinstance(value, list) else value

@@ -61,7 +61,7 @@ class Operation:
         texts = {**given, **(in_path.groupdict() if in_path else {})}
         unknown = given.keys() - {parameter.name for parameter in self.parameters if parameter.place == "query"}
         if unknown:
-            raise _bad(f"unknown parameter {sorted(unknown)[0]!r}")
+            raise _bad(f"unknown parameter {min(unknown)!r}")
         values = {parameter.name: _value(parameter, texts.get(parameter.name)) for parameter in self.parameters}
         if "start" in values and values["end"] <= values["start"]:
             raise _bad("'end' must be later than 'start'")

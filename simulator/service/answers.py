@@ -137,4 +137,4 @@ class Answers:
         return self._snapshot[1]
 
     def _rng(self, number: int) -> Random:
-        return Random(f"{self._world.config.seed}/{number}")  # noqa: S311  # chance that a test can repeat
+        return Random(f"{self._world.config.seed}/{number}")

@@ -14,6 +14,10 @@ Json = dict[str, Any]
 
 # Filters and truth hang on these: were they hidden, a pod would contradict the very list that it stands in.
 _LOAD_BEARING: Final = frozenset({"completedAt", "deletedAt"})
+_SWITCHES: Final = (
+    *("omits_nulls", "nulls", "absences", "unknown_fields", "unknown_phases"),
+    *("numbers_as_text", "text_as_numbers", "odd_quantities", "broken_rows"),
+)
 _QUANTITIES: Final = frozenset({"gpuMemory", "cpuMemory"})
 _ODD_QUANTITIES: Final = ("0B", "1.5GB", "lots", "")
 _UNKNOWN_PHASES: Final = ("Terminating", "Evicted", "CreateContainerError")
@@ -25,12 +29,7 @@ class Disguise:
 
     def __init__(self, contract: Contract, switches: Switches) -> None:
         self._contract, self._switches = contract, switches
-        self.is_needed = any(
-            (
-                switches.omits_nulls, switches.nulls, switches.absences, switches.unknown_fields, switches.unknown_phases,
-                switches.numbers_as_text, switches.text_as_numbers, switches.odd_quantities, switches.broken_rows,
-            )
-        )  # fmt: skip
+        self.is_needed = any(getattr(switches, name) for name in _SWITCHES)
 
     def pod(self, payload: Json, seed: str) -> Any:
         """A pod in disguise; with `broken_rows`, something that is no pod."""

@@ -38,7 +38,7 @@ class FaultPlan:
             self._matched[place] += 1
             is_due = self._matched[place] > fault.after
             is_left = fault.times is None or self._struck[place] < fault.times
-            chance = Random(f"{self._seed}/{place}/{number}").random()  # noqa: S311  # chance that a test can repeat
+            chance = Random(f"{self._seed}/{place}/{number}").random()
             if is_due and is_left and chance < fault.probability:
                 self._struck[place] += 1
                 return fault

@@ -63,7 +63,7 @@ class Births:
 
     def epoch(self, seed: str, start: int, length: int, pods: int) -> list[Pod]:
         """The pods that are planned in one epoch, exactly `pods` of them, in order of their creation."""
-        rng = Random(seed)  # noqa: S311  # a world must be the same for the same seed
+        rng = Random(seed)
         born: list[Pod] = []
         while len(born) < pods:
             born.extend(self._family(rng, start + _arrival(rng, length)))

@@ -117,7 +117,8 @@ def _share(pod: Pod, metric: str, gpu: int | None, gauge: Gauge, at: Ints) -> Fl
     period = (600 + pod.salt % 3000) * SECOND
     wave = np.sin((at - pod.started) * (2 * np.pi / period) + salt % 7)
     jitter = noise(salt, at) - 0.5
-    return np.clip(level + swing * level * wave + swing * jitter * (level > 0), 0, 1)
+    share: Floats = np.clip(level + swing * level * wave + swing * jitter * (level > 0), 0, 1)
+    return share
 
 
 def _level(pod: Pod, *, is_level: bool) -> float:
@@ -127,7 +128,7 @@ def _level(pod: Pod, *, is_level: bool) -> float:
         return 0.35 + 0.6 * fine
     if character == 0:
         return 0.0
-    return 0.05 + 0.25 * fine if character <= 2 else 0.55 + 0.4 * fine  # noqa: PLR2004
+    return 0.05 + 0.25 * fine if character <= 2 else 0.55 + 0.4 * fine
 
 
 def noise(salt: int, at: Ints) -> Floats:

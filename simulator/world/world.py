@@ -36,7 +36,7 @@ class World:
         self.purge_after = PURGE_AFTER
         # Counts every change, so that whatever was computed from the world can be told stale.
         self.edition = 0
-        self._rng = Random(f"{config.seed}/world")  # noqa: S311  # a world must be the same for the same seed
+        self._rng = Random(f"{config.seed}/world")
         self._epoch_length = int(config.days * DAY)
         self.fleet = build(self._rng, new_id, scale=1 + int(config.pods / config.days) // 120)
         self._births = Births(
@@ -69,7 +69,7 @@ class World:
         return TruthPod(self._by_id[pod_id], self.clock.micros(), self.purge_after)
 
     def metric_value(self, pod_id: str, metric: str, gpu: int | None, at: datetime) -> float | None:
-        """The value of a metric at an instant; None where the pod has none: not running, no such GPU, no such metric."""
+        """The value of a metric at an instant; None where the pod has none: not running, or no such GPU."""
         return metrics.value(self._by_id[pod_id], metric, gpu, micros(at))
 
     # What the control plane knows
