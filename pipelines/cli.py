@@ -5,6 +5,7 @@ Everything heavy is imported by the command that needs it: `--help` answers at o
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,15 @@ from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 from pipelines.failures import USAGE, explain
 from pipelines.logs import log_file, redact
 from pipelines.progress import Progress, open_progress
-from pipelines.settings import DEFAULT_DATA_DIR, ProgressKind, Settings, parse_instant, parse_metrics
+from pipelines.settings import (
+    DEFAULT_DATA_DIR,
+    ProgressKind,
+    Settings,
+    UsageError,
+    parse_instant,
+    parse_metrics,
+    prepare,
+)
 
 _EXAMPLES = """\
 Examples:
@@ -34,6 +43,9 @@ Exit codes:
   0 published   1 failed   2 configuration or usage
   3 status found the data stale   4 another run holds the lock
 """
+
+
+_LOG = logging.getLogger(__name__)
 
 
 def _version() -> str:
@@ -123,12 +135,14 @@ def run(
     from pipelines.plane import control_plane
     from pipelines.published import published_rows
 
-    rows_before = published_rows(settings.data_dir)
     with control_plane(settings) as client, _watched(settings) as listener:
         from pipelines import run as pipeline
-        from pipelines.summary import show_plan, show_summary
+        from pipelines.summary import show_plan, show_summary, warnings_of
 
+        rows_before = published_rows(settings.data_dir)
         result = pipeline.run(settings, client, progress=listener)
+        for text in warnings_of(result):
+            _LOG.warning("%s", text)
     if settings.dry_run:
         show_plan(result)
     else:
@@ -172,11 +186,13 @@ def rebuild(
     settings = Settings(data_dir=data_dir, destination=destination, progress=progress, debug=debug)
     from pipelines.published import published_rows
 
-    rows_before = published_rows(settings.data_dir)
+    if destination == "duckdb" and not (settings.data_dir / "warehouse.duckdb").exists():
+        raise UsageError(f"nothing was ever loaded into {settings.data_dir}: start with a run.")
     with _watched(settings) as listener:
         from pipelines import run as pipeline
         from pipelines.summary import show_summary
 
+        rows_before = published_rows(settings.data_dir)
         result = pipeline.rebuild(settings, progress=listener)
     show_summary(result, settings, rows_before)
     return 0
@@ -207,9 +223,14 @@ def _words(error: CycloptsError) -> str:
 @contextmanager
 def _watched(settings: Settings) -> Iterator[Progress]:
     """Progress on stderr and a log file, for the length of a run."""
+    prepare(settings.data_dir)
     listener = open_progress(settings.progress)
     with log_file(settings.state_dir, debug=settings.debug):
+        _LOG.info("arguments: %s", settings.arguments())
         try:
             yield listener
+        except BaseException:
+            _LOG.exception("failed")
+            raise
         finally:
             listener.close()

@@ -22,7 +22,7 @@ from sources.runai.credentials import ClientCredentials
 BEGINS_BEFORE: Final = timedelta(days=3)
 STEP: Final = timedelta(hours=6)
 SEED: Final = 11
-PODS: Final = 1000
+PODS: Final = 1500
 PAST: Final = timedelta(days=14)
 """How long the world has lived when the first demo looks at it: as long as the API remembers deleted pods."""
 
@@ -79,9 +79,12 @@ def _served(clock: DemoClock, *, concurrency: int) -> Iterator[RunaiClient]:
 def _read(path: Path) -> DemoClock | None:
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        return DemoClock(datetime.fromisoformat(kept["began"]), datetime.fromisoformat(kept["at"]))
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    return DemoClock(datetime.fromisoformat(kept["began"]), datetime.fromisoformat(kept["at"]))
+    except (ValueError, KeyError, TypeError) as error:
+        # Another beginning would be another world, and its pods would be added to those of the first.
+        raise UsageError(f"{path} is damaged: remove {path.parents[1]} to begin the demo anew.") from error
 
 
 def _write(path: Path, clock: DemoClock) -> None:

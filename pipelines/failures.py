@@ -13,25 +13,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipelines.lock import LockHeld
-from pipelines.settings import UsageError
+from pipelines.settings import DISK_FULL, UsageError
 
 FAILED = 1
 USAGE = 2
 STALE = 3
 LOCKED = 4
 
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 # What DuckDB says, and what it means for whoever reads it. `{file}` is the file that DuckDB names, if it names one.
 _DUCKDB = (
     (
         r"No space left|not enough space|max_temp_directory_size",
-        "the disk is full ({file}): free some space, run again",
+        "the disk is full ({file}): free some space and run again; nothing committed is lost",
     ),
-    (r"Could not set lock.*\((PID \d+)\)", "{file} is open in another program ({0}): close it there, run again"),
+    (r"Could not set lock.*\((PID \d+)\)", "{file} is open in another program ({0}): close it there and run again"),
     (r"Trying to read a database file with version", "{file} was written by another version of DuckDB: upgrade duckdb"),
-    (r"not a valid DuckDB database", "{file} is not a DuckDB database: move it away, run again"),
-    (r"Corrupt database|Could not read enough bytes", "{file} is damaged: restore it from a backup, or move it away"),
+    (r"not a valid DuckDB database", "{file} is not a DuckDB database: move it away and run again"),
+    (
+        r"Corrupt database|Could not read enough bytes",
+        "{file} is damaged: restore it from a backup, or move it away and run again to read what the API still offers",
+    ),
     (r"Permission denied|Read-only file system", "no permission to write {file}: mend it or choose another --data-dir"),
 )
 
@@ -68,7 +70,7 @@ def _known(error: BaseException) -> Failure | None:
 
 def _operating_system(error: OSError) -> Failure | None:
     where = error.filename or "the data directory"
-    if error.errno in _DISK_FULL:
+    if error.errno in DISK_FULL:
         return Failure(f"the disk is full ({where}): free some space and run again; nothing committed is lost.", FAILED)
     if error.errno in _NOT_OURS:
         return Failure(f"cannot use {where}: {error.strerror}; mend it or choose another --data-dir.", USAGE)
@@ -95,8 +97,8 @@ def _duckdb(text: str) -> Failure | None:
     for pattern, sentence in _DUCKDB:
         found = re.search(pattern, text, re.IGNORECASE | re.DOTALL)
         if found:
-            name = named[1] if named else "a database file of the data directory"
-            return Failure(f"{sentence.format(*found.groups(), file=name)}; nothing committed is lost.", FAILED)
+            name = named[1] if named else "a DuckDB file of the data directory (warehouse.duckdb, most likely)"
+            return Failure(f"{sentence.format(*found.groups(), file=name)}.", FAILED)
     return None
 
 

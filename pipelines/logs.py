@@ -13,6 +13,7 @@ from typing import Final
 
 _KEPT: Final = 20
 _OURS: Final = ("pipelines", "sources", "transforms")
+_DLT: Final = logging.getLogger("dlt")
 # Nobody logs a credential on purpose; these are the shapes that one has in a header, a token or a body.
 _SECRETS: Final = re.compile(
     r"(?i)(bearer\s+)[\w.~+/=-]{16,}|\b(eyJ)[\w-]{8,}\.[\w.-]+"
@@ -30,24 +31,47 @@ class _Redacting(logging.Formatter):
         return redact(super().format(record))
 
 
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
+        """Stay silent: on a full disk the run's own error says so, and a traceback for each line would bury it."""
+
+
+class _Forward(logging.Handler):
+    """Hands records to the log file's handler; dlt, which sets a format on the handler it finds, may do so here."""
+
+    def __init__(self, to: logging.Handler) -> None:
+        super().__init__()
+        self._to = to
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._to.handle(record)
+
+
 @contextmanager
 def log_file(state_dir: Path, *, debug: bool = False) -> Iterator[Path]:
     """Write this process's log to a new file for the length of the block; yields its path."""
     folder = state_dir / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}Z-{os.getpid()}.log"
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     levels = {logging.getLogger(): logging.INFO}
     levels |= {logging.getLogger(name): logging.DEBUG if debug else logging.INFO for name in _OURS}
     before = {logger: logger.level for logger in levels}
-    logging.getLogger().addHandler(handler)
+    # dlt's logger passes nothing on, and without a handler of ours it would write tracebacks to stderr.
+    added: dict[logging.Logger, logging.Handler] = {logging.getLogger(): handler, _DLT: _Forward(handler)}
+    others = _DLT.handlers[:]
+    _DLT.handlers.clear()
+    for logger, ours in added.items():
+        logger.addHandler(ours)
     for logger, level in levels.items():
         logger.setLevel(level)
     try:
         yield path
     finally:
-        logging.getLogger().removeHandler(handler)
+        for logger, ours in added.items():
+            logger.removeHandler(ours)
+        _DLT.handlers.extend(others)
         for logger, level in before.items():
             logger.setLevel(level)
         handler.close()

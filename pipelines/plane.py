@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from pipelines.settings import ROOT, Settings, UsageError
+from pipelines.settings import ROOT, Settings, UsageError, prepare
 
 if TYPE_CHECKING:
     from sources.runai.client import RunaiClient
@@ -75,7 +75,7 @@ def claim(settings: Settings, owner: str) -> None:
     path = settings.state_dir / "origin.json"
     bound = _read(path)
     if bound is None and not settings.dry_run:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        prepare(settings.data_dir)
         draft = path.with_suffix(".new")
         draft.write_text(json.dumps({"control_plane": owner}), encoding="utf-8")
         draft.replace(path)
@@ -87,9 +87,11 @@ def claim(settings: Settings, owner: str) -> None:
 
 def _read(path: Path) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8")).get("control_plane")
-    except FileNotFoundError:
+        return json.loads(path.read_text(encoding="utf-8"))["control_plane"]
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is damaged and does not say whose pods lie here: give another --data-dir.") from error
 
 
 def _words(owner: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -12,6 +14,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 DEFAULT_DATA_DIR: Final = ROOT / "data"
 DESTINATIONS: Final = ("duckdb", "filesystem")
 METRIC_SETS: Final = ("basic", "all", "none")
+
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 ProgressKind = Literal["auto", "plain", "none"]
 
@@ -69,6 +73,23 @@ class Settings:
             "concurrency": self.concurrency,
             "demo": self.demo,
         }
+
+
+def prepare(data_dir: Path) -> None:
+    """Make the data directory, and see that it can be written to, before anything is asked of anybody.
+
+    Raises:
+        UsageError: It cannot be used.
+    """
+    state = data_dir / "state"
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=state):
+            pass
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise
+        raise UsageError(f"cannot write to {data_dir}: {error.strerror}; give another --data-dir.") from error
 
 
 def text_of(instant: datetime) -> str:

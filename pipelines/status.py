@@ -31,9 +31,13 @@ _PODS: Final = """
 """
 _LAST_RUN: Final = "select * from runs where outcome = 'loaded' order by finished_at desc limit 1"
 _REJECTS: Final = "select coalesce(sum(rejects), 0)::bigint as rejects from runs"
+# A run first counts everything, then the stretches of `createdAt` that it looked into.
 _COUNTS: Final = """
     select filter, api_count, warehouse_count, difference, counted_at from pod_counts
-    where counted_at >= $since and warehouse_count is not null
+    where warehouse_count is not null and counted_at >= (
+        select max(counted_at) from pod_counts where warehouse_count is not null and filter not like '%createdAt>=%'
+    )
+    qualify row_number() over (partition by filter order by counted_at desc) = 1
     order by counted_at, filter
 """
 _GAPS: Final = """
@@ -82,7 +86,7 @@ def read_status(data_dir: Path, now: datetime, max_age: timedelta | None = None)
     try:
         with published(data_dir) as con:
             last = next(iter(rows(con, _LAST_RUN)), None)
-            counts = rows(con, _COUNTS, {"since": last["started_at"]}) if last else []
+            counts = rows(con, _COUNTS)
             found = {
                 "pods": rows(con, _PODS)[0],
                 "counts": [_as_text(count) for count in counts],
@@ -178,4 +182,5 @@ def _lines(status: Status) -> list[tuple[str | Text, str | Text]]:
 def _last_run(status: Status) -> str:
     if status.last_run is None or status.age_seconds is None:
         return "never; start one, or try --demo"
-    return f"{status.last_run['finished_at']}, {in_words(status.age_seconds)} ago"
+    ended = datetime.fromisoformat(status.last_run["finished_at"])
+    return f"{ended:%Y-%m-%d %H:%M:%S} UTC, {in_words(status.age_seconds)} ago"

@@ -41,7 +41,7 @@ def show_summary(result: RunResult, settings: Settings, rows_before: Mapping[str
     side_by_side = Table.grid(padding=(0, 4))
     side_by_side.add_row(_tables(published_rows(settings.data_dir), rows_before), _by_project(projects))
     parts: list[RenderableType] = [_title(result), Text(), _facts(result, settings), Text(), side_by_side]
-    show(*parts, *_warnings(result), Text(), _next(settings))
+    show(*parts, *_warnings(result, settings), Text(), _next(settings))
 
 
 def show_plan(result: RunResult) -> None:
@@ -82,14 +82,11 @@ def _read(result: RunResult, settings: Settings) -> list[tuple[str, str]]:
 
 
 def _changes(reading: ReadingReport) -> str:
-    numbers = {
-        "new": reading.pods_new,
-        "changed": reading.pods_changed,
-        "completed": reading.pods_completed,
-        "deleted": reading.pods_deleted,
-        "vanished": reading.pods_absent,
-    }
-    return ", ".join(f"{number:,} {name}" for name, number in numbers.items() if number) or "nothing changed"
+    """What is new or different, and then what became of these pods."""
+    different = {"new": reading.pods_new, "changed": reading.pods_changed - reading.pods_new}
+    became = {"completed": reading.pods_completed, "deleted": reading.pods_deleted, "vanished": reading.pods_absent}
+    parts = [", ".join(f"{number:,} {word}" for word, number in kind.items() if number) for kind in (different, became)]
+    return "; ".join(filter(None, parts)) or "nothing changed"
 
 
 def _tables(tables: Mapping[str, int], before: Mapping[str, int]) -> Table:
@@ -97,9 +94,11 @@ def _tables(tables: Mapping[str, int], before: Mapping[str, int]) -> Table:
     shown.add_column("table", style="cyan")
     shown.add_column("rows", justify="right")
     shown.add_column("", justify="right", style="green")
-    for name, number in tables.items():
-        more = number - before.get(name, number)
-        shown.add_row(name, f"{number:,}", f"{more:+,}" if more else "")
+    # `pods` first, then what hangs on a pod; tables that nothing was ever loaded for are not worth a line.
+    for name in sorted(tables, key=lambda name: (name != "pods", not name.startswith("pod_"), name)):
+        more = tables[name] - before.get(name, tables[name])
+        if tables[name]:
+            shown.add_row(name, f"{tables[name]:,}", f"{more:+,}" if more else "")
     return shown
 
 
@@ -109,25 +108,34 @@ def _by_project(projects: Iterable[Row]) -> Table:
     for name in ("pods", "running", "GPUs"):
         shown.add_column(name, justify="right")
     for row in projects:
-        shown.add_row(Text(row["project"]), f"{row['pods']:,}", f"{row['running']:,}", f"{row['gpus']:,.4g}")
+        shown.add_row(Text(row["project"]), f"{row['pods']:,}", f"{row['running']:,}", f"{row['gpus']:,.1f}")
     return shown
 
 
-def _warnings(result: RunResult) -> list[Text]:
+def warnings_of(result: RunResult) -> list[str]:
+    """Everything about a run that somebody should look at, one sentence each."""
     reading = result.reading
     said = [*reading.warnings, *(finding.message for finding in result.findings)]
     if result.drained_loads:
         said.insert(0, f"an earlier run was cut off: its load packages ({result.drained_loads}) were loaded first")
     if reading.rejects:
         said.append(f"{reading.rejects:,} payloads could not be read; they are kept in the raw table rejects")
-    if reading.unknown_fields:
-        fields = ", ".join(f"{name} ({number:,})" for name, number in sorted(reading.unknown_fields.items()))
-        said.append(f"fields that the contract does not name are kept as they came: {fields}")
+    for what, counter in (("not in the contract", reading.unknown_fields), ("unreadable", reading.unreadable_fields)):
+        if counter:
+            fields = ", ".join(f"{name} ({number:,})" for name, number in sorted(counter.items()))
+            said.append(f"fields that are {what}, kept as they came: {fields}")
     if result.metrics.windows_failed:
         said.append(f"metrics of {result.metrics.windows_failed:,} windows could not be read; the next run asks again")
+    return said
+
+
+def _warnings(result: RunResult, settings: Settings) -> list[Text]:
+    said = warnings_of(result)
     lines = [Text.assemble(("! ", "yellow"), text) for text in said[:_MOST_WARNINGS]]
     if len(said) > _MOST_WARNINGS:
-        lines.append(Text(f"! and {len(said) - _MOST_WARNINGS} more: see the log", "yellow"))
+        lines.append(
+            Text(f"! and {len(said) - _MOST_WARNINGS} more, in {_near(settings.state_dir / 'logs')}", "yellow")
+        )
     return [Text(), *lines] if lines else []
 
 

@@ -89,6 +89,7 @@ def test_the_defaults_are_those_of_the_documentation(asked: list[Settings]) -> N
         ("status --max-age=", "--max-age '' is not a length of time"),
         ("", "No control plane is configured."),
         ("check", "No control plane is configured."),
+        ("rebuild", "nothing was ever loaded into"),
     ],
 )
 def test_wrong_usage_is_one_message_and_exit_code_2(
@@ -156,6 +157,7 @@ def test_no_secret_in_what_fails_unexpectedly(
         raise ValueError('{"clientSecret": "c4nary", "Authorization": "Bearer c4naryc4naryc4nary"}')
 
     monkeypatch.setattr(run, "rebuild", fail)
+    (tmp_path / "warehouse.duckdb").touch()
     assert execute(["rebuild", "--debug", "--data-dir", str(tmp_path)]) == 1
     assert "c4nary" not in capsys.readouterr().err
     (log,) = (tmp_path / "state" / "logs").iterdir()
@@ -169,6 +171,7 @@ def test_interruption_is_told(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run, "rebuild", interrupt)
+    (tmp_path / "warehouse.duckdb").touch()
     assert execute(["rebuild", "--data-dir", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith("error: interrupted; what was committed is kept")
 
@@ -176,7 +179,7 @@ def test_interruption_is_told(
 def test_a_file_in_the_way_of_the_data_dir_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "data").write_text("not a folder")
     assert execute(["--demo", "--data-dir", str(tmp_path / "data")]) == 2
-    assert f"cannot use {tmp_path / 'data'}" in capsys.readouterr().err
+    assert f"cannot write to {tmp_path / 'data'}: Not a directory; give another --data-dir" in capsys.readouterr().err
 
 
 def test_a_held_lock_is_exit_code_4(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

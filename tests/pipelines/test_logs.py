@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from pathlib import Path
 
 import pytest
+from dlt.common.logger import _create_logger
 
 from pipelines.logs import log_file, redact
 
@@ -51,6 +53,27 @@ def test_debug_says_more_of_ours_and_nothing_of_others(tmp_path: Path) -> None:
         logging.getLogger("httpcore").debug("a header")
     assert "page 3" in path.read_text()
     assert "a header" not in path.read_text()
+
+
+def test_dlt_speaks_to_the_log_and_not_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with log_file(tmp_path) as path:
+        _create_logger("dlt", "WARNING", "{message}", "test", {})
+        logging.getLogger("dlt").error("job failed: client_secret=c4nary")
+    assert "ERROR dlt: job failed: client_secret=***" in path.read_text()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_log_that_cannot_be_written_is_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def full(_: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with log_file(tmp_path):
+        (handler,) = [handler for handler in logging.getLogger().handlers if type(handler).__name__ == "_LogFile"]
+        assert isinstance(handler, logging.FileHandler)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(handler.stream, "write", full)
+            logging.getLogger("pipelines").warning("nobody hears")
+    assert capsys.readouterr().err == ""
 
 
 def test_levels_and_handlers_are_put_back(tmp_path: Path) -> None:

@@ -86,11 +86,13 @@ def test_counts_are_those_of_the_last_run(tmp_path: Path) -> None:
     counts = [
         count(T0 - timedelta(days=1), "filterBy=createdAt<=a", 9, 8),
         count(T0, "filterBy=createdAt<=b", 1200, 1200),
+        count(T0, "filterBy=createdAt<=b", 1200, 1200),
         count(T0, "deleted=true&filterBy=createdAt<=b", 4, 4),
-        count(T0, "filterBy=createdAt>=a,createdAt<=b", 30, 30),
-        count(T0, "search=x", 5, None),
+        count(T0 + timedelta(seconds=1), "filterBy=createdAt>=a,createdAt<=b", 30, 30),
+        count(T0 + timedelta(seconds=2), "search=x", 5, None),
     ]
-    publish(tmp_path, runs=[run(T0)], pod_counts=counts)
+    # The clock that stamps counts is the control plane's, as of which the run is; the demo's is days behind.
+    publish(tmp_path, runs=[run(T0 + timedelta(days=3))], pod_counts=counts)
     status = read_status(tmp_path, T0)
     assert status.counts_agree is True
     assert counts_in_words(status) == "agree with the API's: 1,204 of 1,204 pods"
