@@ -1,0 +1,36 @@
+"""Rounds are interleaved, compared by their medians, and held against goals."""
+
+from __future__ import annotations
+
+from bench.child import Measured
+from bench.rounds import Rounds
+
+
+def rounds(**loads: list[float]) -> Rounds:
+    table = Rounds({name: name.title() for name in loads})
+    for name, seconds in loads.items():
+        for load in seconds:
+            table.add(name, Measured(load + 1, 100, {"seconds": load, "pods": 7}), requests=3)
+    return table
+
+
+def test_every_contestant_takes_a_turn_in_each_round_and_none_is_always_first() -> None:
+    turns = list(Rounds({"a": "", "b": "", "c": ""}).turns(3))
+    assert [sorted(turns[start : start + 3]) for start in (0, 3, 6)] == [["a", "b", "c"]] * 3
+    assert turns[::3] == ["a", "b", "c"]
+
+
+def test_the_median_is_not_moved_by_one_bad_round() -> None:
+    assert rounds(a=[2, 90, 1]).median("a", "load") == 2
+
+
+def test_the_table_tells_how_many_times_faster() -> None:
+    lines = rounds(tuned=[10, 12, 8], ours=[1, 2, 4]).lines(compared_with="tuned")
+    assert lines[-1] == "| Ours | 3.00 (2.00–5.00) | 2.00 (1.00–4.00) | 5.0 | 100 | 3 |"
+
+
+def test_contestants_that_found_other_pods_are_told_apart() -> None:
+    table = rounds(a=[1], b=[1])
+    assert table.all("pods") == {7}
+    table.add("b", Measured(1, 1, {"seconds": 1, "pods": 8}), requests=1)
+    assert table.all("pods") == {7, 8}
