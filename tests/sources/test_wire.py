@@ -47,6 +47,7 @@ def proxies(monkeypatch: pytest.MonkeyPatch) -> Iterator[RawServer]:
         (gzip.compress(b'{"pods": []}'), "gzip"),
         (zlib.compress(b'{"pods": []}'), "deflate"),
     ],
+    ids=["identity", "gzip", "deflate"],
 )
 def test_a_body_arrives_whole_whatever_its_encoding(body: bytes, encoding: str) -> None:
     with raw_server([ok(body, f"Content-Encoding: {encoding}")]) as server:
