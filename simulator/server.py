@@ -7,13 +7,14 @@ import socket
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from random import Random
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from simulator.contract import Contract
 from simulator.instants import DAY, moment
-from simulator.problems import Problem
+from simulator.problems import Problem, error_body
 from simulator.service.answers import Answers
 from simulator.service.exchange import Call, Reply, Seen
 from simulator.service.faults import FaultPlan, Wire, strike
@@ -47,6 +48,7 @@ class Simulator:
         # Called with the number of the request, from 0 on, and the request, before it is answered.
         self.on_request: Callable[[int, Seen], None] | None = None
         self._count = 0
+        self._failures: list[Exception] = []
         self._tokens = TokenDesk(self.contract, world.clock, client_id, client_secret)
         self.switches = switches or Switches()
 
@@ -83,7 +85,12 @@ class Simulator:
 
     @contextmanager
     def serve(self, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-        """Serve on a loopback address, any free port by default; gives the base URL."""
+        """Serve on a loopback address, any free port by default; gives the base URL.
+
+        What fails in the simulator itself, or in `on_request`, is answered 500 and raised as a RuntimeError at the end.
+        """
+        if host != "localhost" and not ip_address(host).is_loopback:
+            raise ValueError(f"{host} is not a loopback address")
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         # Handed down to each connection: without it small answers wait 40 ms for an acknowledgement.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -98,12 +105,24 @@ class Simulator:
             server.should_exit = True
             thread.join()
             listener.close()
+        if self._failures:
+            raise RuntimeError("the simulator failed at a request") from self._failures.pop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request of an ASGI server."""
         call = await _read(scope, receive)
-        seen, number = self._record(call)
         wire = Wire(receive, send, scope.get("simulator.abort", lambda: None))
+        try:
+            await self._exchange(call, wire)
+        except OSError:
+            # The client left in the middle of an answer, as it may.
+            return
+        except Exception as failure:  # noqa: BLE001  # kept, and raised where the simulator is used
+            self._failures.append(failure)
+            await wire.whole(500, error_body(500), "application/json", {})
+
+    async def _exchange(self, call: Call, wire: Wire) -> None:
+        seen, number = self._record(call)
         await asyncio.sleep(self._delay(number))
 
         async def normal() -> Reply:

@@ -87,8 +87,7 @@ class Answers:
         if ask["uuid"] not in {cluster.id for cluster in self._world.fleet.clusters}:
             raise Problem(404, "Resource id not found.")
         snapshot = self._at(at)
-        mask = snapshot.is_listed & query.texts_where(snapshot.texts["clusterId"], lambda text: text == ask["uuid"])
-        mask &= ~query.texts_where(snapshot.projects, lambda text: text in self._switches.hidden_projects)
+        mask = self._shown(snapshot) & query.texts_from(snapshot.texts["clusterId"], ask["uuid"])
         unit = int(self._switches.epoch_unit * SECOND)
         rows = np.flatnonzero(mask).tolist()
         pods = [cluster_pod(snapshot.pods[row], int(snapshot.flags[row]), unit) for row in rows]
@@ -96,9 +95,7 @@ class Answers:
 
     def _must_know(self, column: str, id_: str, at: int) -> None:
         snapshot = self._at(at)
-        mask = snapshot.is_listed & query.texts_where(snapshot.texts[column], lambda text: text == id_)
-        mask &= ~query.texts_where(snapshot.projects, lambda text: text in self._switches.hidden_projects)
-        if not mask.any():
+        if not (self._shown(snapshot) & query.texts_from(snapshot.texts[column], id_)).any():
             raise Problem(404, "Resource id not found.")
 
     def _order(self, snapshot: Snapshot, ask: Ask, at: int, number: int) -> Ints:
@@ -107,20 +104,16 @@ class Answers:
         key = (self._world.edition, at, ask.operation, repr(values))
         if self._switches.ties != "shuffled" and key in self._orders:
             return self._orders[key]
-        mask = self._mask(snapshot, ask)
+        has_deleted = self._switches.plain_list_has_deleted
+        mask = query.matching(snapshot, self._shown(snapshot), ask, plain_has_deleted=has_deleted)
         order = query.ordered(snapshot, mask, ask, lambda length: self._ties(length, number))
         self._orders[key] = order
         if len(self._orders) > _REMEMBERED:
             self._orders.popitem(last=False)
         return order
 
-    def _mask(self, snapshot: Snapshot, ask: Ask) -> Mask:
-        return query.matching(
-            snapshot,
-            ask,
-            plain_has_deleted=self._switches.plain_list_has_deleted,
-            hidden_projects=self._switches.hidden_projects,
-        )
+    def _shown(self, snapshot: Snapshot) -> Mask:
+        return query.shown(snapshot, self._switches.hidden_projects)
 
     def _ties(self, length: int, number: int) -> Ints:
         if self._switches.ties == "shuffled":

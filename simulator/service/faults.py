@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from http import HTTPStatus
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -94,7 +95,7 @@ async def strike(fault: Fault, wire: Wire, normal: Callable[[], Awaitable[Reply]
     `normal` gives the answer that there would have been, for the faults that spoil one.
     """
     if fault.kind == "html":
-        page = fault.body or _PAGE.format(f"{fault.status} Bad Gateway")
+        page = fault.body or _PAGE.format(f"{fault.status} {HTTPStatus(fault.status).phrase}")
         await wire.whole(fault.status, page.encode(), "text/html", fault.headers)
         return fault.status
     if fault.kind == "status":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from simulator.contract.filters import Filter
     from simulator.world.columns import Ints, Mask, Snapshot, Texts
 
+# Sorts behind whatever begins with the same text.
+_LAST: Final = chr(0x10FFFF)
+
 # Nulls match no condition, `!=` and `!@` included, as in SQL.
 _DATE_TESTS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "==": lambda column, value: column == value,
@@ -24,32 +28,34 @@ _DATE_TESTS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     ">=": lambda column, value: (column >= value) & (column < NEVER),
 }
 _TEXT_TESTS: Final[dict[str, Callable[[str, str], bool]]] = {
-    "==": lambda text, value: text == value,
     "!=": lambda text, value: text != value,
     "=@": lambda text, value: value in text,
     "!@": lambda text, value: value not in text,
-    "=^": lambda text, value: text.startswith(value),
     "=$": lambda text, value: text.endswith(value),
 }
 
 
-def matching(snapshot: Snapshot, ask: Ask, *, plain_has_deleted: bool, hidden_projects: Sequence[str] = ()) -> Mask:
-    """The rows that a request is about, of whichever endpoint; conditions that it does not give are not set."""
-    mask = snapshot.is_listed & ~_has_project(snapshot, hidden_projects)
+def shown(snapshot: Snapshot, hidden_projects: Sequence[str]) -> Mask:
+    """The rows that the asking account may see."""
+    return snapshot.is_listed & ~texts_where(snapshot.projects, lambda text: text in hidden_projects)
+
+
+def matching(snapshot: Snapshot, mask: Mask, ask: Ask, *, plain_has_deleted: bool) -> Mask:
+    """The rows among `mask` that a request is about, of whichever endpoint; what it does not give sets no condition."""
     is_deleted = snapshot.dates["deletedAt"] < NEVER
     if ask.get("deleted") is not None:
-        mask &= is_deleted if ask["deleted"] else ~is_deleted
+        mask = mask & (is_deleted == ask["deleted"])
     elif not plain_has_deleted:
-        mask &= ~is_deleted
+        mask = mask & ~is_deleted
     if ask.get("completed") in {"true", "false"}:
-        mask &= (snapshot.dates["completedAt"] < NEVER) == (ask["completed"] == "true")
+        mask = mask & (snapshot.dates["completedAt"] < NEVER) == (ask["completed"] == "true")
     for condition in ask.get("filterBy") or ():
-        mask &= _test(snapshot, condition)
+        mask = mask & _test(snapshot, condition)
     for column in ("workloadId", "revisionId"):
         if (id_ := ask.get(column)) is not None:
-            mask &= texts_where(snapshot.texts[column], lambda text, wanted=id_: text == wanted)  # type: ignore[misc]
+            mask = mask & texts_from(snapshot.texts[column], id_)
     if ask.get("search"):
-        mask &= _named(snapshot, mask, ask["search"].lower())
+        mask = mask & _named(snapshot, mask, ask["search"].lower())
     return mask
 
 
@@ -69,8 +75,19 @@ def _test(snapshot: Snapshot, condition: Filter) -> Mask:
     if condition.column in DATES:
         matched: Mask = _DATE_TESTS[condition.operator](snapshot.dates[condition.column], condition.value)
         return matched
-    value, test = str(condition.value), _TEXT_TESTS[condition.operator]
-    return texts_where(snapshot.texts[condition.column], lambda text: test(text, value))
+    texts, value = snapshot.texts[condition.column], str(condition.value)
+    if condition.operator in {"==", "=^"}:
+        return texts_from(texts, value, is_prefix=condition.operator == "=^")
+    test = _TEXT_TESTS[condition.operator]
+    return texts_where(texts, lambda text: test(text, value))
+
+
+def texts_from(texts: Texts, value: str, *, is_prefix: bool = False) -> Mask:
+    """The rows whose text is, or begins with, a value: a range of the sorted values."""
+    first = bisect_left(texts.values, value)
+    beyond = bisect_left(texts.values, value + _LAST) if is_prefix else bisect_right(texts.values, value)
+    matched: Mask = (texts.codes >= first) & (texts.codes < beyond)
+    return matched
 
 
 def texts_where(texts: Texts, test: Callable[[str], bool]) -> Mask:
@@ -79,10 +96,6 @@ def texts_where(texts: Texts, test: Callable[[str], bool]) -> Mask:
     wanted = np.array([*map(test, texts.values), False])
     matched: Mask = wanted[np.minimum(texts.codes, len(texts.values))]
     return matched
-
-
-def _has_project(snapshot: Snapshot, projects: Sequence[str]) -> Mask:
-    return texts_where(snapshot.projects, lambda text: text in projects)
 
 
 def _named(snapshot: Snapshot, mask: Mask, wanted: str) -> Mask:
