@@ -15,7 +15,8 @@ import duckdb
 from pipelines.run import RunResult, run
 from pipelines.settings import Settings
 from simulator import Clock, Simulator, Switches, World, WorldConfig
-from sources.runai.connection import connect
+from sources.runai.auth import AppToken, ClientCredentials
+from sources.runai.client import RunaiClient
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -37,6 +38,7 @@ class Scene:
     """One world with its server and one data directory."""
 
     simulator: Simulator
+    url: str
     data_dir: Path
     destination: str
 
@@ -57,7 +59,10 @@ class Scene:
 
     def run(self, data_dir: Path | None = None, **overrides: Any) -> RunResult:
         """Run once, by the world's clock."""
-        with connect(clock=self.clock.now, max_attempts=8) as client:
+        # 2.18 and 2.19 know no client credentials.
+        way = AppToken if self.simulator.contract.version < "2.20" else ClientCredentials
+        credentials = way("demo", "canary-secret")
+        with RunaiClient(self.url, credentials, clock=self.clock.now, backoff=0.01, concurrency=4) as client:
             return run(self.settings(data_dir, **overrides), client)
 
     def advance(self, **stretch: float) -> None:
@@ -103,4 +108,4 @@ def scene(
             "SOURCES__RUNAI__CLIENT_SECRET": "canary-secret",
             "SOURCES__RUNAI__API_VERSION": version,
         }
-        yield Scene(simulator, data_dir, destination)
+        yield Scene(simulator, url, data_dir, destination)

@@ -42,7 +42,10 @@ def expected(pod: TruthPod, version: str = "2.21") -> dict[str, Any]:
 
 
 def differences(published: dict[str, dict[str, Any]], pods: dict[str, TruthPod], version: str = "2.21") -> list[str]:
-    """Say where published pods are not what they must be; an empty list is a perfect copy."""
+    """Say where published pods are not what they must be; an empty list is a perfect copy.
+
+    Instants are compared to the second, for the control plane may show no more.
+    """
     said = [f"{pod_id}: lost" for pod_id in pods.keys() - published.keys()]
     for pod_id, pod in pods.items():
         row = published.get(pod_id, {})
@@ -50,8 +53,12 @@ def differences(published: dict[str, dict[str, Any]], pods: dict[str, TruthPod],
         said += [
             f"{pod_id}.{column}: {row[column]!r}, not {value!r}"
             for column, value in wanted.items()
-            if row and row[column] != value
+            if row and _to_the_second(row[column]) != _to_the_second(value)
         ]
         if row and row["is_deleted"] != (pod.deleted_at is not None):
             said.append(f"{pod_id}.is_deleted: {row['is_deleted']}")
     return said
+
+
+def _to_the_second(value: Any) -> Any:
+    return value.replace(microsecond=0) if isinstance(value, datetime) else value
