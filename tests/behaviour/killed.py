@@ -1,0 +1,85 @@
+"""One run that dies at a given moment, as `kill -9` would have it: nothing is flushed, closed or told.
+
+python -m tests.behaviour.killed URL DATA_DIR DESTINATION AT POINT NTH
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pipelines.run import run
+from pipelines.settings import Settings
+from sources.runai.auth import ClientCredentials
+from sources.runai.client import RunaiClient
+
+KILLED = 137
+
+_DUCKDB = "dlt.destinations.impl.duckdb.duck:"
+_FILES = "dlt.destinations.impl.filesystem.filesystem:"
+
+# By point: what is called then, for each destination, and whether the end comes before or after the call.
+POINTS: dict[str, tuple[dict[str, str], str]] = {
+    "reading": ({"": "sources.runai.reading.observations:Observations.take"}, "after"),
+    "normalizing": ({"": "dlt.pipeline.pipeline:Pipeline.normalize"}, "before"),
+    "loading": ({"": "dlt.pipeline.pipeline:Pipeline.load"}, "before"),
+    # The file is copied, and nobody has noted it: the resumed load copies it once more.
+    "copied": ({"duckdb": _DUCKDB + "DuckDbCopyJob.run", "filesystem": _FILES + "FilesystemLoadJob.run"}, "after"),
+    "committing": (
+        {"duckdb": _DUCKDB + "DuckDbClient.complete_load", "filesystem": _FILES + "FilesystemClient.complete_load"},
+        "before",
+    ),
+    "committed": (
+        {"duckdb": _DUCKDB + "DuckDbClient.complete_load", "filesystem": _FILES + "FilesystemClient.complete_load"},
+        "after",
+    ),
+    "taking in": ({"": "transforms.build:Build.take_in"}, "after"),
+    "refreshing": ({"": "transforms.build:Build.refresh"}, "before"),
+    "refreshed": ({"": "transforms.build:Build.refresh"}, "after"),
+    "copying": ({"": "transforms.build:Build.copy_marts"}, "before"),
+    "pointing": ({"": "transforms.publish:_point"}, "before"),
+    "noting": ({"": "transforms.build:Build.note_published"}, "before"),
+}
+
+
+def arm(point: str, nth: int, destination: str) -> None:
+    """Let the process die at the nth call of what the point names."""
+    targets, when = POINTS[point]
+    module_name, _, path = targets.get(destination, targets.get("", "")).partition(":")
+    *outer, name = path.split(".")
+    holder: Any = import_module(module_name)
+    for part in outer:
+        holder = getattr(holder, part)
+    original: Callable[..., Any] = getattr(holder, name)
+    calls = 0
+
+    def fatal(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == nth and when == "before":
+            os._exit(KILLED)
+        result = original(*args, **kwargs)
+        if calls == nth:
+            os._exit(KILLED)
+        return result
+
+    setattr(holder, name, fatal)
+
+
+def main() -> None:
+    """Run until the end comes; exit 0 if it does not."""
+    url, data_dir, destination, at, point, nth = sys.argv[1:]
+    arm(point, int(nth), destination)
+    instant = datetime.fromisoformat(at)
+    settings = Settings(data_dir=Path(data_dir), destination=destination, metrics="none", progress="none")
+    with RunaiClient(url, ClientCredentials("demo", "canary-secret"), clock=lambda: instant) as client:
+        run(settings, client)
+
+
+if __name__ == "__main__":
+    main()

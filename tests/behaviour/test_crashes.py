@@ -1,0 +1,60 @@
+"""`kill -9` at the borders of every phase, then a run: as if nothing had happened."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.behaviour.killed import KILLED
+from tests.behaviour.scene import Scene, scene
+
+# Point and which call of it. Loads of a run: the pods are the first, the row in `runs` the second.
+MOMENTS = [
+    ("reading", 2),
+    ("normalizing", 1),
+    ("loading", 1),
+    ("copied", 1),
+    ("committing", 1),
+    ("committed", 1),
+    ("copied", 4),
+    ("committing", 2),
+    ("taking in", 2),
+    ("refreshing", 1),
+    ("refreshed", 1),
+    ("copying", 1),
+    ("pointing", 1),
+    ("noting", 1),
+]
+
+
+def kill(here: Scene, data_dir: Path, point: str, nth: int) -> int:
+    command = [sys.executable, "-m", "tests.behaviour.killed", here.url, str(data_dir), here.destination]
+    command += [here.clock.now().isoformat(), point, str(nth)]
+    return subprocess.run(command, check=False, capture_output=True, timeout=120).returncode
+
+
+@pytest.mark.parametrize("destination", ["duckdb", "filesystem"])
+@pytest.mark.parametrize("machine", ["same", "fresh"])
+def test_killed_anywhere_then_run_equals_never_killed(tmp_path: Path, destination: str, machine: str) -> None:
+    """One data directory dies at every moment in turn, the other is never killed; both see the same world."""
+    with scene(tmp_path / "killed", destination) as here:
+        calm = tmp_path / "calm"
+        for n, (point, nth) in enumerate(MOMENTS):
+            survived = kill(here, here.data_dir, point, nth) == 0
+            assert not survived or n == 0, f"{point} {nth} was never reached"
+            if machine == "fresh":
+                shutil.rmtree(here.data_dir / "state")
+            here.run()
+            here.run(data_dir=calm)
+            assert here.published() == here.published(calm), f"after {point} {nth}"
+            here.advance(hours=4)
+
+
+def test_the_killed_process_is_really_killed(tmp_path: Path) -> None:
+    with scene(tmp_path / "killed") as here:
+        assert kill(here, here.data_dir, "reading", 1) == KILLED
+        assert not (here.data_dir / "published").exists()

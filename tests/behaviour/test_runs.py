@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.run import rebuild
+from tests.behaviour.scene import Scene, scene
+from tests.behaviour.truth import differences, offered
+
+
+def test_the_first_run_is_a_perfect_copy_and_every_later_one_too(here: Scene) -> None:
+    result = here.run()
+    assert result.first_run
+    assert differences(here.pods(), offered(here.world, here.clock.now())) == []
+    for hours in (6, 1, 30):
+        here.advance(hours=hours)
+        result = here.run()
+        assert not result.first_run
+        assert differences(here.pods(), offered(here.world, here.clock.now())) == []
+        assert result.reading.counts_agree
+        assert result.reading.warnings == []
+
+
+def test_running_twice_changes_nothing(here: Scene) -> None:
+    here.run()
+    here.advance(hours=5)
+    here.run()
+    before = here.published()
+    result = here.run()
+    assert result.reading.pods_changed == 0
+    assert here.published() == before
+
+
+def test_an_idle_run_asks_for_the_open_set_and_little_more(one: Scene) -> None:
+    one.run()
+    one.simulator.clear_requests()
+    one.run()
+    assert len(one.simulator.requests) <= 12
+
+
+def test_reading_everything_again_changes_nothing(here: Scene) -> None:
+    here.run()
+    before = here.published()
+    assert here.run(full_refresh=True).reading.pods_changed == 0
+    assert here.published() == before
+
+
+def test_both_destinations_publish_the_same(tmp_path: Path) -> None:
+    published = []
+    for destination in ("duckdb", "filesystem"):
+        with scene(tmp_path / destination, destination) as made:
+            made.run()
+            made.advance(hours=20)
+            made.run()
+            published.append(made.published())
+    assert published[0] == published[1]
+
+
+def test_incremental_equals_rebuild(here: Scene) -> None:
+    here.run()
+    for _ in range(3):
+        here.advance(hours=9)
+        here.run()
+    before = here.published(without=())
+    rebuild(here.settings())
+    assert here.published(without=()) == before
+
+
+def test_a_fresh_machine_with_only_the_destination_goes_on(here: Scene, tmp_path: Path) -> None:
+    here.run()
+    here.advance(hours=9)
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for name in ("warehouse.duckdb", "raw"):
+        if (here.data_dir / name).exists():
+            (here.data_dir / name).rename(moved / name)
+    result = here.run(data_dir=moved)
+    assert not result.first_run
+    published = {row["pod_id"]: row for row in here.rows("pods", moved)}
+    assert differences(published, offered(here.world, here.clock.now())) == []
+
+
+def test_parquet_and_duckdb_hold_the_same_rows(one: Scene) -> None:
+    one.run()
+    one.advance(hours=20)
+    one.run()
+    with duckdb.connect() as con:
+        con.execute("set TimeZone = 'UTC'")
+        for table in ("pods", "pod_containers", "pod_history", "runs", "pod_counts"):
+            files = str(one.data_dir / "published" / "parquet" / table / "**" / "*.parquet")
+            columns = list(one.rows(table)[0])
+            found = con.read_parquet(files).project(", ".join(columns)).order(", ".join(columns)).fetchall()
+            assert [dict(zip(columns, row, strict=True)) for row in found] == one.rows(table)
+
+
+def test_a_reader_that_keeps_the_database_open_neither_blocks_nor_is_blocked(one: Scene) -> None:
+    one.run()
+    with duckdb.connect(str(one.data_dir / "published" / "runai.duckdb"), read_only=True) as reader:
+        before = reader.execute("select count(*), max(created_at) from pods").fetchall()
+        one.advance(hours=40)
+        assert one.run().reading.pods_new > 0
+        assert reader.execute("select count(*), max(created_at) from pods").fetchall() == before
+    with duckdb.connect(str(one.data_dir / "published" / "runai.duckdb"), read_only=True) as reader:
+        assert reader.execute("select count(*), max(created_at) from pods").fetchall() != before
+
+
+def test_an_earlier_until_moves_no_cursor(one: Scene) -> None:
+    one.run()
+    at = one.clock.now()
+    one.advance(hours=12)
+    one.run(until=at)
+    one.advance(hours=12)
+    one.run()
+    assert differences(one.pods(), offered(one.world, one.clock.now())) == []
+    assert max(row["as_of"] for row in one.rows("runs")) == one.clock.now()
+
+
+def test_a_dry_run_asks_nothing_and_writes_nothing(one: Scene) -> None:
+    one.run()
+    one.simulator.clear_requests()
+    before = one.rows("runs")
+    assert one.run(dry_run=True).plan
+    assert one.simulator.requests == []
+    assert one.rows("runs") == before
+
+
+@pytest.mark.parametrize("version", ["2.18", "2.21", "2.24"])
+def test_every_control_plane_version_is_read(tmp_path: Path, version: str) -> None:
+    with scene(tmp_path / "data", version=version) as made:
+        made.run()
+        made.advance(hours=12)
+        made.run()
+        assert differences(made.pods(), offered(made.world, made.clock.now()), version) == []
