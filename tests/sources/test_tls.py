@@ -210,3 +210,18 @@ def test_other_trouble_is_left_to_the_retries(reason: str | None) -> None:
         error.__cause__ = ssl.SSLError(8, reason)
         error.__cause__.reason = reason
     assert certificate_problem(error, NAME) is None
+
+
+def test_a_certificate_with_another_flaw_is_named_by_it() -> None:
+    flaw = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    flaw.verify_code, flaw.verify_message = 66, "EE certificate key too weak"
+    error = httpx.ConnectError("certificate verify failed")
+    error.__cause__ = flaw
+    assert "EE certificate key too weak: have it issued anew" in str(certificate_problem(error, NAME))
+
+
+def test_a_home_made_ca_is_good_enough_on_every_python(bundle: str) -> None:
+    context = Tls(ca_bundle=bundle).context()
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
