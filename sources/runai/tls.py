@@ -41,17 +41,18 @@ class Tls:
 
     def _trust(self) -> ssl.SSLContext:
         try:
-            if not self.ca_bundle:
-                return httpx.create_ssl_context()
-            context = ssl.create_default_context(cafile=self.ca_bundle)
-            # Python 3.13 asks for extensions that home-made CAs lack; chain, name and dates are checked all the same.
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-            return context
+            context = (
+                ssl.create_default_context(cafile=self.ca_bundle) if self.ca_bundle else httpx.create_ssl_context()
+            )
         except (OSError, ValueError) as error:
             file = self.ca_bundle or "named by SSL_CERT_FILE or SSL_CERT_DIR"
             raise ConfigurationError(
                 f"The CA bundle {file} cannot be used ({_reason(error)}); it must be a readable PEM file."
             ) from error
+        if self.ca_bundle:
+            # Python 3.13 asks for extensions that home-made CAs lack; chain, name and dates are checked all the same.
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        return context
 
 
 def certificate_problem(error: BaseException, host: str) -> ConfigurationError | None:
