@@ -31,14 +31,23 @@ _PODS: Final = """
 """
 _LAST_RUN: Final = "select * from runs where outcome = 'loaded' order by finished_at desc limit 1"
 _REJECTS: Final = "select coalesce(sum(rejects), 0)::bigint as rejects from runs"
-# A run first counts everything, then the stretches of `createdAt` that it looked into.
+# A run counts the whole first, then the stretches of `createdAt` that it looked into. The whole has no beginning, and
+# of all counts without one it ends last.
 _COUNTS: Final = """
-    select filter, api_count, warehouse_count, difference, counted_at from pod_counts
-    where warehouse_count is not null and counted_at >= (
-        select max(counted_at) from pod_counts where warehouse_count is not null and filter not like '%createdAt>=%'
+    with counts as (
+        select *, regexp_extract(filter, 'createdAt<=([^,&]*)', 1) as counted_until,
+            filter not like '%createdAt>=%' as has_no_beginning
+        from pod_counts where warehouse_count is not null
+    ),
+    last_whole as (
+        select counted_at, counted_until from counts where has_no_beginning
+        order by counted_until desc, counted_at desc limit 1
     )
-    qualify row_number() over (partition by filter order by counted_at desc) = 1
-    order by counted_at, filter
+    select filter, api_count, warehouse_count, difference, counts.counted_at,
+        has_no_beginning and counts.counted_until = last_whole.counted_until as is_whole
+    from counts join last_whole on counts.counted_at >= last_whole.counted_at
+    qualify row_number() over (partition by filter order by counts.counted_at desc) = 1
+    order by is_whole desc, counts.counted_at, filter
 """
 _GAPS: Final = """
     with loaded as (
@@ -140,16 +149,16 @@ def in_words(seconds: float) -> str:
 
 
 def counts_in_words(status: Status) -> str:
-    """Whether the warehouse agrees with the API's own counts, and where not."""
-    if status.counts_agree is None:
+    """Whether the warehouse agrees with the API's own counts, and how far it is off."""
+    if not status.counts:
         return "not asked"
+    whole = [count for count in status.counts if count["is_whole"]]
+    api, here = sum(count["api_count"] for count in whole), sum(count["warehouse_count"] for count in whole)
     if status.counts_agree:
-        # The last run also counts single days, which the whole holds already.
-        whole = sum(count["api_count"] for count in status.counts if "createdAt>=" not in count["filter"])
-        return f"agree with the API's: {whole:,} of {whole:,} pods"
-    wrong = [count for count in status.counts if count["difference"]]
-    return "; ".join(
-        f"API {count['api_count']:,}, here {count['warehouse_count']:,} for {count['filter']}" for count in wrong
+        return f"agree with the API's: {here:,} of {api:,} pods"
+    wrong = sum(1 for count in status.counts if count["difference"])
+    return (
+        f"differ from the API's: it has {api:,} pods, here are {here:,}; {wrong} counts differ, see table pod_counts"
     )
 
 
