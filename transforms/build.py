@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -20,18 +18,14 @@ from transforms.database import HERE, connect
 from transforms.errors import BuildBusy
 from transforms.layout import Layout
 from transforms.raw import RawStore
+from transforms.sql import count, literal, literals, transaction
 
 # A storage version that DuckDB 1.2 opens: readers need not be as new as the pipeline.
 _STORAGE_VERSION = "v1.2.0"
 
 _BOOKS = """
 create table taken_in (load_id varchar);
--- Pods whose marts are older than their raw rows.
-create table touched_pods (pod_id varchar);
--- What the next publication changes: pods as they were published last, and the Parquet files that must be rewritten.
-create table unpublished_pods (pod_id varchar, was_known boolean, was_completed boolean, was_deleted boolean);
-create table unpublished_partitions (table_name varchar, created_month varchar);
--- The generation that the two tables above are relative to; none means everything must be written.
+-- The generation that the books of unpublished changes are relative to; without one everything must be written.
 create table published (generation varchar);
 create table build_info (fingerprint varchar);
 """
@@ -91,7 +85,7 @@ class Build:
             with transaction(self._con), runner.workspace(self._con):
                 rows = {table: self._append(raw, table, loads) for table in raw_tables()}
                 touched = self._touch(loads)
-                self._con.executemany("insert into taken_in values (?)", [[load] for load in loads])
+                self._con.execute(f"insert into build.main.taken_in select unnest({literals(loads)})")
         finally:
             raw.release(self._con)
         return TakenIn(loads, rows, touched, started_over)
@@ -130,9 +124,9 @@ class Build:
     def note_published(self, generation: str) -> None:
         """Close the books: the marts are what this generation shows."""
         with transaction(self._con):
-            for table in ("unpublished_pods", "unpublished_partitions", "published"):
+            for table in ("unpublished_pods", "unpublished_days", "published"):
                 self._con.execute(f"delete from build.main.{table}")
-            self._con.execute("insert into build.main.published values ($1)", [generation])
+            self._con.execute(f"insert into build.main.published values ({literal(generation)})")
 
     def _taken_in(self) -> set[str]:
         return {load for (load,) in self._con.execute("select load_id from build.main.taken_in").fetchall()}
@@ -149,56 +143,39 @@ class Build:
             for name, type_ in zip(columns.columns, columns.types, strict=True)
         ]
         rows.select(", ".join(typed)).insert_into(f"build.main.{table}")
+        arrived = f"build.main.{table} where list_contains({literals(loads)}, _dlt_load_id)"
         # A load killed after it copied a file and before it said so copies the file again.
         self._con.execute(
             f"""
             delete from build.main.{table} where rowid in (
-                select rowid from build.main.{table} where list_contains($1, _dlt_load_id)
+                select rowid from {arrived}
                 qualify row_number() over (partition by _dlt_load_id, read_index order by rowid) > 1
             )
-            """,
-            [loads],
+            """
         )
-        counted = self._con.execute(
-            f"select count(*) from build.main.{table} where list_contains($1, _dlt_load_id)",
-            [loads],
-        ).fetchone()
-        return int(counted[0]) if counted else 0
+        return count(self._con, arrived)
 
     def _touch(self, loads: list[str]) -> int:
         """Note which pods the loads concern and bring `known_pods` up to date for them."""
         con = self._con
+        new = f"list_contains({literals(loads)}, _dlt_load_id)"
         con.execute(
-            """
+            f"""
             create temp table arrived as
-            select id as pod_id from build.main.raw_pods where list_contains($1, _dlt_load_id)
-            union select pod_id from build.main.raw_pod_absences where list_contains($1, _dlt_load_id)
-            union select pod_id from build.main.raw_cluster_pods where list_contains($1, _dlt_load_id)
-            """,
-            [loads],
+            select id as pod_id from build.main.raw_pods where {new}
+            union select pod_id from build.main.raw_pod_absences where {new}
+            union select pod_id from build.main.raw_cluster_pods where {new}
+            """
         )
         con.execute("insert into build.main.touched_pods from temp.arrived except from build.main.touched_pods")
         *needed, known_pods = models.upstream("known_pods")
-        runner.restrict(con, "arrived", ["raw_pods", "raw_pod_absences"], as_="view")
+        runner.restrict(con, "arrived", as_="view", inputs=["raw_pods", "raw_pod_absences"])
         for model in needed:
             runner.run(con, model, as_="view")
         runner.run(con, known_pods)
-        con.execute("delete from build.main.known_pods where pod_id in (select pod_id from temp.arrived)")
+        con.execute("delete from build.main.known_pods where pod_id in (from temp.arrived)")
         con.execute("insert into build.main.known_pods from temp.known_pods")
-        counted = con.execute("select count(*) from temp.arrived").fetchone()
-        return int(counted[0]) if counted else 0
-
-
-@contextmanager
-def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Commit what the block did, or nothing of it."""
-    con.begin()
-    try:
-        yield
-    except BaseException:
-        con.rollback()
-        raise
-    con.commit()
+        return count(con, "temp.arrived")
 
 
 @cache
@@ -211,11 +188,10 @@ def raw_tables() -> tuple[str, ...]:
 
 @cache
 def fingerprint() -> str:
-    """Return a hash of every SQL file that decides what the build database holds."""
-    digest = hashlib.sha256()
+    """Return a hash of everything that decides what the build database holds; row hashes are DuckDB's own."""
+    digest = hashlib.sha256(f"{duckdb.__version__}{_BOOKS}{refresh.books()}".encode())
     for path in sorted(p for p in HERE.rglob("*.sql") if p.parent.name != "tests"):
         digest.update(path.read_bytes())
-    digest.update(_BOOKS.encode())
     return digest.hexdigest()
 
 
@@ -252,7 +228,7 @@ def _attach(layout: Layout) -> duckdb.DuckDBPyConnection:
 
 
 def _attach_marts(con: duckdb.DuckDBPyConnection, layout: Layout) -> None:
-    con.execute(f"attach {runner.literal(layout.marts)} as marts (storage_version {runner.literal(_STORAGE_VERSION)})")
+    con.execute(f"attach {literal(layout.marts)} as marts (storage_version {literal(_STORAGE_VERSION)})")
 
 
 def _is_current(con: duckdb.DuckDBPyConnection) -> bool:
@@ -268,7 +244,7 @@ def _create(con: duckdb.DuckDBPyConnection) -> None:
         runner.create(con, "marts", models.marts())
     with transaction(con):
         con.execute((HERE / "raw_tables.sql").read_text(encoding="utf-8"))
-        con.execute(_BOOKS)
+        con.execute(_BOOKS + refresh.books())
         runner.create(con, "build", [models.upstream("known_pods")[-1]])
         con.execute("insert into build_info values (?)", [fingerprint()])
 

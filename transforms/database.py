@@ -7,8 +7,10 @@ from pathlib import Path
 
 import duckdb
 
+from transforms.sql import literal
+
 HERE = Path(__file__).parent
-_MEMORY = "180MB"
+_MEMORY = "128MB"
 
 
 def connect(path: Path | str, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
@@ -16,6 +18,6 @@ def connect(path: Path | str, spill: Path | None = None) -> duckdb.DuckDBPyConne
     con = duckdb.connect(str(path), config={"memory_limit": _MEMORY, "threads": min(4, os.cpu_count() or 1)})
     con.execute("set TimeZone = 'UTC'")
     if spill is not None:
-        con.execute("set temp_directory = $1", [str(spill)])
+        con.execute(f"set temp_directory = {literal(spill)}")
     con.execute((HERE / "macros.sql").read_text(encoding="utf-8"))
     return con

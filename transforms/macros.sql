@@ -63,8 +63,14 @@ create or replace temp macro quantity_value(scaled) as
         ) * cast(0.000000001 as decimal(10, 9))
     end;
 
-create or replace temp macro quantity(text) as
-    quantity_value(quantity_scaled(quantity_parts(text)));
+-- A subquery rather than nested calls: each step is planned once, and each distinct text is read once.
+create or replace temp macro quantity(text) as (
+    select quantity_value(scaled)
+    from (
+        select quantity_scaled(parts) as scaled
+        from (select quantity_parts(text) as parts)
+    )
+);
 
 -- Bytes as a whole number, a begun byte counting as one, as Kubernetes rounds; null beyond 2^63.
 create or replace temp macro whole_bytes(amount) as

@@ -1,4 +1,8 @@
-"""Published Parquet: a folder per table, a Hive partition per month of a pod's creation, rewritten only where due."""
+"""Published Parquet: a folder per table, a Hive partition per month of the pods' creation, written only where due.
+
+A month with many pods is cut by day, so that a run rewrites the days of the pods that changed and links the rest.
+A file's key is its month or day, `2026-07` or `2026-07-14`, or `unknown` for pods without a time of creation.
+"""
 
 from __future__ import annotations
 
@@ -8,74 +12,118 @@ from pathlib import Path
 
 import duckdb
 
-from transforms import models, runner
+from transforms import models
 from transforms.models import Model
+from transforms.sql import literal, literals
 
+# A file of so many pods is rewritten in about a second.
+_PODS_IN_A_FILE = 20_000
+# DuckDB keeps a hundred files open; beyond that it starts a second one for the same key.
+_FILES_AT_ONCE = 60
+_UNKNOWN = "unknown"
 _OPTIONS = "format parquet, compression zstd"
 
 
 def write(con: duckdb.DuckDBPyConnection, folder: Path, before: Path | None) -> None:
-    """Write every table below `folder`; partitions that did not change since `before` are links to its files."""
-    con.execute(
-        "create or replace temp table pod_months as"
-        " select pod_id, month_of(created_at) as created_month from marts.main.pods"
-    )
+    """Write every table below `folder`; files whose pods did not change since `before` are links to its files."""
+    keys = _assign_files(con)
     for model in models.marts():
+        target = folder / model.name
+        target.mkdir(parents=True)
         if model.rebuilt_by == "whole":
-            _copy(con, f"from marts.main.{model.name}", folder / model.name / f"{model.name}.parquet")
-        else:
-            _write_partitions(con, model, folder / model.name, before / model.name if before else None)
-    con.execute("drop table temp.pod_months")
+            con.execute(f"copy marts.main.{model.name} to {literal(target / _name(model))} ({_OPTIONS})")
+            continue
+        due = keys
+        if before:
+            due = keys & (_due(con, model) | _laid_out_anew(before / model.name, keys))
+            _link_all(model, before / model.name, target, keys - due)
+        _copy(con, model, target, due)
+    con.execute("drop table temp.files")
 
 
-def _write_partitions(con: duckdb.DuckDBPyConnection, model: Model, folder: Path, before: Path | None) -> None:
-    due = _due(con, model) if before else None
-    if before:
-        for file in sorted(before.glob("created_month=*/*.parquet")):
-            if file.parent.name.partition("=")[2] not in (due or ()):
-                _link(file, folder / file.parent.name / file.name)
-    for month in _months(con, model):
-        if due is None or month in due:
-            rows = _rows_of(model, month)
-            _copy(con, rows, folder / f"created_month={month}" / f"{model.name}.parquet")
-    if not folder.exists():
-        # A table without rows is still a table: `read_parquet` fails on a folder without files.
-        _copy(con, f"from marts.main.{model.name} limit 0", folder / "created_month=unknown" / f"{model.name}.parquet")
+def _assign_files(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """Fill `files` with the key of every pod's file; return the keys."""
+    con.execute(
+        f"""
+        create or replace temp table files as
+        with days as (
+            select pod_id, cast(created_at at time zone 'UTC' as date) as created_on from marts.main.pods
+            union all
+            select pod_id, null from marts.main.cluster_pods anti join marts.main.pods using (pod_id)
+        )
+        select
+            pod_id,
+            case
+                when created_on is null then '{_UNKNOWN}'
+                when count(*) over (partition by date_trunc('month', created_on)) > {_PODS_IN_A_FILE}
+                    then strftime(created_on, '%Y-%m-%d')
+                else strftime(created_on, '%Y-%m')
+            end as key
+        from days
+        """
+    )
+    return {key for (key,) in con.execute("select distinct key from temp.files").fetchall()}
 
 
 def _due(con: duckdb.DuckDBPyConnection, model: Model) -> set[str]:
-    found = con.execute(
-        "select created_month from build.main.unpublished_partitions where table_name = $1", [model.name]
-    )
-    # The file that stands for an empty table goes once there are rows, and is cheap to make again.
-    return {month for (month,) in found.fetchall()} | {"unknown"}
+    found = con.execute(f"select created_on from build.main.unpublished_days where table_name = {literal(model.name)}")
+    days = [day for (day,) in found.fetchall()]
+    return {key for day in days for key in ((f"{day:%Y-%m}", f"{day:%Y-%m-%d}") if day else (_UNKNOWN,))}
 
 
-def _months(con: duckdb.DuckDBPyConnection, model: Model) -> list[str]:
-    found = con.execute(
-        f"select distinct coalesce(created_month, 'unknown') from marts.main.{model.name}"
-        " left join temp.pod_months using (pod_id) order by all"
-    )
-    return [month for (month,) in found.fetchall()]
+def _laid_out_anew(before: Path, keys: set[str]) -> set[str]:
+    """Return the keys of months that were one file before and are cut by day now, or the reverse."""
+    had = {_key(file) for file in before.glob("*/*.parquet")}
+    return {key for key in keys if any(other[:7] == key[:7] and len(other) != len(key) for other in had)}
 
 
-def _rows_of(model: Model, month: str) -> str:
-    columns = ", ".join(f"mart.{column.name}" for column in model.columns)
-    return (
-        f"select {columns} from marts.main.{model.name} as mart left join temp.pod_months using (pod_id)"
-        f" where coalesce(created_month, 'unknown') = {runner.literal(month)} order by all"
-    )
+def _link_all(model: Model, before: Path, target: Path, keys: set[str]) -> None:
+    for key in sorted(keys):
+        source, link = before / _path(model, key), target / _path(model, key)
+        # Without a file, none of these pods has a row in this table.
+        if source.exists():
+            link.parent.mkdir(exist_ok=True)
+            try:
+                os.link(source, link)
+            except OSError:
+                # Some file systems have no hard links.
+                shutil.copyfile(source, link)
 
 
-def _copy(con: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    con.execute(f"copy ({query}) to {runner.literal(file)} ({_OPTIONS})")
+def _copy(con: duckdb.DuckDBPyConnection, model: Model, target: Path, keys: set[str]) -> None:
+    """Write the files with these keys, many in one pass; DuckDB names them by folder, we by file."""
+    wanted = sorted(keys)
+    for start in range(0, len(wanted), _FILES_AT_ONCE):
+        con.execute(
+            f"""
+            copy (
+                select mart.*, files.key
+                from marts.main.{model.name} as mart
+                inner join temp.files using (pod_id)
+                where list_contains({literals(wanted[start : start + _FILES_AT_ONCE])}, files.key)
+            ) to {literal(target)} ({_OPTIONS}, partition_by (key), overwrite_or_ignore)
+            """
+        )
+    for written in sorted(target.glob("key=*/*.parquet")):
+        place = target / _path(model, written.parent.name.removeprefix("key="))
+        place.parent.mkdir(exist_ok=True)
+        written.rename(place)
+        written.parent.rmdir()
+    if not any(target.iterdir()):
+        # A table without rows is still a table: `read_parquet` fails on a folder without files.
+        empty = target / _path(model, _UNKNOWN)
+        empty.parent.mkdir()
+        con.execute(f"copy (from marts.main.{model.name} limit 0) to {literal(empty)} ({_OPTIONS})")
 
 
-def _link(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        # Some file systems have no hard links.
-        shutil.copyfile(source, target)
+def _path(model: Model, key: str) -> Path:
+    month, day = key[:7], key[7:]
+    return Path(f"created_month={month}") / _name(model, day)
+
+
+def _key(file: Path) -> str:
+    return file.parent.name.removeprefix("created_month=") + "".join(file.stem.rpartition("-")[1:])
+
+
+def _name(model: Model, day: str = "") -> str:
+    return f"{model.name}{day}.parquet"

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ PARQUET = "parquet"
 MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"
 _KEPT = timedelta(hours=24)
+_STAMP = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True)
@@ -79,22 +81,27 @@ def current(layout: Layout) -> Path | None:
 
 def prune_generations(layout: Layout, keep_for: timedelta = _KEPT, now: datetime | None = None) -> list[Path]:
     """Remove what a killed publication left and generations replaced longer ago than `keep_for`; return them."""
-    kept_since = ((now or datetime.now(UTC)) - keep_for).timestamp()
-    removed = []
-    generations = sorted(path for path in layout.generations.iterdir() if path.name[0] != ".")
+    kept_since = (now or datetime.now(UTC)) - keep_for
+    generations = sorted(path for path in layout.generations.iterdir() if not path.name.startswith("."))
     # A generation was still being read when its successor appeared, so its successor's age counts.
-    for path, successor in zip(generations, generations[1:], strict=False):
-        if path != current(layout) and successor.stat().st_mtime < kept_since:
-            removed.append(path)
+    removed = [
+        path
+        for path, successor in pairwise(generations)
+        if path != current(layout) and _published_at(successor) < kept_since
+    ]
     removed.extend(layout.generations.glob(f"{_UNFINISHED}*"))
     for path in removed:
         shutil.rmtree(path)
     return removed
 
 
+def _published_at(generation: Path) -> datetime:
+    return datetime.strptime(generation.name.partition("-")[0], _STAMP).replace(tzinfo=UTC)
+
+
 def _next_name(layout: Layout) -> str:
     """Return `<UTC stamp>-<n>`, later in order than every generation that is there."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    stamp = datetime.now(UTC).strftime(_STAMP)
     numbers = [int(path.name.rpartition("-")[2]) for path in layout.generations.glob("[0-9]*-[0-9]*")]
     return f"{stamp}-{max(numbers, default=0) + 1:06d}"
 
@@ -147,6 +154,6 @@ def _point(layout: Layout, generation: Path) -> None:
     link = layout.data_dir / ".published.new"
     link.unlink(missing_ok=True)
     link.symlink_to(generation.relative_to(layout.data_dir), target_is_directory=True)
-    os.replace(link, layout.published)
+    link.replace(layout.published)
     _fsync(layout.generations)
     _fsync(layout.data_dir)

@@ -11,6 +11,8 @@ import duckdb
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from transforms.sql import literal, literals
+
 _ATTACHED = "warehouse"
 
 
@@ -46,19 +48,18 @@ class DuckDBRaw:
         with duckdb.connect(str(self._path), read_only=True) as con:
             if not _has_table(con, self._dataset, "_dlt_loads"):
                 return []
-            loads = con.table(f'"{self._dataset}"._dlt_loads').filter("status = 0")
-            return sorted(load_id for (load_id,) in loads.select("load_id").distinct().fetchall())
+            loads = con.execute(f'select distinct load_id from "{self._dataset}"._dlt_loads where status = 0')
+            return sorted(load_id for (load_id,) in loads.fetchall())
 
     def rows(
         self, con: duckdb.DuckDBPyConnection, table: str, load_ids: Sequence[str]
     ) -> duckdb.DuckDBPyRelation | None:
         """Return the rows of these loads; the file stays attached until `release`."""
-        path = str(self._path).replace("'", "''")
-        con.execute(f"attach if not exists '{path}' as {_ATTACHED} (read_only)")
+        con.execute(f"attach if not exists {literal(self._path)} as {_ATTACHED} (read_only)")
         if not _has_table(con, self._dataset, table, database=_ATTACHED):
             return None
         source = f'select * from {_ATTACHED}."{self._dataset}"."{table}"'
-        return con.sql(f"{source} where list_contains(?, _dlt_load_id)", params=[list(load_ids)])
+        return con.sql(f"{source} where list_contains({literals(load_ids)}, _dlt_load_id)")
 
     def release(self, con: duckdb.DuckDBPyConnection) -> None:
         """Detach the file, so that dlt may write to it again."""
@@ -116,9 +117,9 @@ def _load_of(name: str) -> str | None:
 
 
 def _has_table(con: duckdb.DuckDBPyConnection, schema: str, table: str, database: str | None = None) -> bool:
+    in_database = literal(database) if database else "current_database()"
     found = con.execute(
-        "select 1 from duckdb_tables() where schema_name = ? and table_name = ?"
-        " and database_name = coalesce(?, current_database())",
-        [schema, table, database],
+        f"select 1 from duckdb_tables() where database_name = {in_database}"
+        f" and schema_name = {literal(schema)} and table_name = {literal(table)}"
     )
     return found.fetchone() is not None

@@ -1,8 +1,13 @@
-"""Brings the marts up to date: touched and open pods are rebuilt, a few thousand at a time; the rest is kept."""
+"""Brings the marts up to date: touched and open pods are rebuilt, a few thousand at a time; the rest is kept.
+
+Most rebuilt pods come out as they were. `built_pods` remembers a hash of each pod's rows in every mart, so that only
+those that differ are written, and so that a publication knows what it changes without a look at what was there.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,11 +15,10 @@ import duckdb
 
 from transforms import models, runner
 from transforms.models import Model
+from transforms.sql import count, transaction
 
 # So many pods at once keep the rebuild of a long history within a fixed amount of memory.
 _POD_BATCH = 10_000
-# What moves although the pod did not: no reason to call it changed.
-_OBSERVATIONS = "exclude (last_observed_at)"
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,22 @@ class BuildReport:
     seconds: float = 0.0
 
 
+def books() -> str:
+    """Return the statements that create what a refresh keeps between runs."""
+    hashes = ", ".join(f"{mart.name} hugeint" for mart in _pod_marts())
+    return f"""
+    -- Pods whose marts are older than their raw rows.
+    create table touched_pods (pod_id varchar);
+    -- Pods as they are in the marts: what a report compares with, and a hash of their rows in every mart.
+    create table built_pods (
+        pod_id varchar, created_on date, is_completed boolean, is_deleted boolean, content hugeint, {hashes}
+    );
+    -- What the next publication changes: pods as they were published last, and days to be written again by table.
+    create table unpublished_pods (pod_id varchar, was_known boolean, was_completed boolean, was_deleted boolean);
+    create table unpublished_days (table_name varchar, created_on date);
+    """
+
+
 def refresh(con: duckdb.DuckDBPyConnection, as_of: datetime | None = None) -> BuildReport:
     """Rebuild what changed, in batches that are each complete, so that a killed refresh goes on where it stopped."""
     started = time.perf_counter()
@@ -46,7 +66,7 @@ def refresh(con: duckdb.DuckDBPyConnection, as_of: datetime | None = None) -> Bu
         con.execute(
             f"""
             create temp table due as
-            select pod_id, row_number() over (order by pod_id) // {_POD_BATCH} as batch
+            select pod_id, (row_number() over (order by pod_id) - 1) // {_POD_BATCH} as batch
             from (
                 select pod_id from build.main.touched_pods
                 union
@@ -54,100 +74,118 @@ def refresh(con: duckdb.DuckDBPyConnection, as_of: datetime | None = None) -> Bu
             )
             """
         )
-        batches = con.execute("select batch, count(*) from due group by batch order by batch").fetchall()
-        for batch, _ in batches:
-            con.execute("create or replace temp table wanted as select pod_id from temp.due where batch = $1", [batch])
+        rebuilt = count(con, "temp.due")
+        for batch in range(-(-rebuilt // _POD_BATCH)):
+            con.execute(f"create or replace temp table wanted as select pod_id from temp.due where batch = {batch}")
             _rebuild_pods(con)
     _rebuild_whole(con)
     by_project = _changes(con)
     return BuildReport(
         as_of=as_of or _latest_as_of(con),
-        rows={model.name: _count(con, f"marts.main.{model.name}") for model in models.marts()},
-        rebuilt_pods=sum(pods for _, pods in batches),
+        rows={mart.name: count(con, f"marts.main.{mart.name}") for mart in models.marts()},
+        rebuilt_pods=rebuilt,
         changes=_total(by_project),
         changes_by_project=by_project,
         seconds=time.perf_counter() - started,
     )
 
 
+def _pod_marts() -> tuple[Model, ...]:
+    return tuple(mart for mart in models.marts() if mart.rebuilt_by == "pod_id")
+
+
 def _rebuild_pods(con: duckdb.DuckDBPyConnection) -> None:
-    """Rebuild every pod-grain mart for the pods in `wanted`, and write only the rows of pods that differ."""
-    kept = [model for model in models.staging() if model.name == "known_pods"]
-    pod_marts = [model for model in models.marts() if model.rebuilt_by == "pod_id"]
-    runner.restrict(con, "wanted", ["raw_pods", "raw_pod_absences", "raw_cluster_pods", "known_pods"], as_="table")
-    for model in (*models.staging(), *pod_marts):
-        if model not in kept:
-            runner.run(con, model)
-    for model in pod_marts:
-        _compare(con, model)
-    # First what must be published, then the rows themselves: a kill in between publishes too much, never too little.
-    _note_unpublished(con, pod_marts)
-    con.begin()
-    for model in pod_marts:
-        con.execute(f"delete from marts.main.{model.name} where pod_id in (from temp.differing_{model.name})")
-        con.execute(
-            f"insert into marts.main.{model.name}"
-            f" select * from temp.{model.name} where pod_id in (from temp.differing_{model.name})"
-        )
-    con.commit()
-    con.execute("delete from build.main.touched_pods where pod_id in (from temp.wanted)")
+    """Rebuild the pods in `wanted`. A kill between two of the steps makes the next refresh do them again."""
+    runner.restrict(con, "wanted", as_="table")
+    for model in models.staging():
+        # Kept in the build database and restricted above.
+        if model.name != "known_pods":
+            runner.run(con, model, as_="view")
+    for mart in _pod_marts():
+        runner.run(con, mart)
+    _hash(con)
+    # Books first: a kill after this publishes too much, never too little.
+    _note_unpublished(con)
+    with transaction(con):
+        for mart in _pod_marts():
+            differing = f"select pod_id from temp.hashed where {mart.name} is distinct from former.{mart.name}"
+            con.execute(f"delete from marts.main.{mart.name} where pod_id in ({differing})")
+            con.execute(
+                f"insert into marts.main.{mart.name} select * from temp.{mart.name} where pod_id in ({differing})"
+            )
+    with transaction(con):
+        con.execute("delete from build.main.built_pods where pod_id in (from temp.wanted)")
+        con.execute("insert into build.main.built_pods select * exclude (former) from temp.hashed")
+        con.execute("delete from build.main.touched_pods where pod_id in (from temp.wanted)")
 
 
-def _compare(con: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Find the pods whose rows differ from those in the mart, into `differing_<mart>`."""
-    con.execute(
-        f"create or replace temp table former_{model.name} as"
-        f" select * from marts.main.{model.name} where pod_id in (from temp.wanted)"
+def _hash(con: duckdb.DuckDBPyConnection) -> None:
+    """Put a row as in `built_pods` for every wanted pod into `hashed`, with its former one beside it."""
+    marts = [mart.name for mart in _pod_marts()]
+    # The time of the last look moves although the pod did not: no reason to call it changed.
+    content = " + ".join(
+        ["coalesce(looks.hash, 0)", *(f"coalesce({name}.hash, 0)" for name in marts if name != "pods")]
     )
-    con.execute(f"create or replace temp table differing_{model.name} as {_difference(model.name)}")
-
-
-def _difference(name: str, columns: str = "") -> str:
-    new, former = f"select * {columns} from temp.{name}", f"select * {columns} from temp.former_{name}"
-    return f"select distinct pod_id from (({new} except all {former}) union all ({former} except all {new}))"
-
-
-def _note_unpublished(con: duckdb.DuckDBPyConnection, pod_marts: list[Model]) -> None:
-    """Remember, until the next publication, which pods and which Parquet partitions differ from the last one."""
-    others = " union ".join(f"from temp.differing_{model.name}" for model in pod_marts if model.name != "pods")
+    joins = [f"left join ({_row_hashes(f'select * from temp.{name}')}) as {name} using (pod_id)" for name in marts]
     con.execute(
         f"""
-        create or replace temp table differing as {_difference("pods", _OBSERVATIONS)} union {others};
-        create or replace temp table months as
-        select pod_id, month_of(created_at) as created_month from temp.pods
-        union select pod_id, month_of(created_at) from temp.former_pods
-        union select pod_id, 'unknown' from temp.cluster_pods anti join temp.pods using (pod_id);
-        begin;
-        insert into build.main.unpublished_pods
-        select differing.pod_id, former.pod_id is not null, former.is_completed, former.is_deleted
-        from temp.differing left join temp.former_pods as former using (pod_id)
-        where differing.pod_id not in (select pod_id from build.main.unpublished_pods);
+        create or replace temp table hashed as
+        select
+            wanted.pod_id,
+            cast(pod.created_at at time zone 'UTC' as date) as created_on,
+            pod.is_completed,
+            pod.is_deleted,
+            {content} as content,
+            {", ".join(f"{name}.hash as {name}" for name in marts)},
+            former
+        from temp.wanted
+        left join temp.pods as pod using (pod_id)
+        left join ({_row_hashes("select * exclude (last_observed_at) from temp.pods")}) as looks using (pod_id)
+        {" ".join(joins)}
+        left join build.main.built_pods as former using (pod_id)
         """
     )
-    for model in pod_marts:
+
+
+def _row_hashes(rows: str) -> str:
+    return f"select pod_id, sum(hash(content)) as hash from ({rows}) as content group by pod_id"
+
+
+def _note_unpublished(con: duckdb.DuckDBPyConnection) -> None:
+    """Remember, until the next publication, which pods and which days of which tables differ from the last one."""
+    with transaction(con):
         con.execute(
-            f"""
-            insert into build.main.unpublished_partitions
-            select distinct '{model.name}', created_month from temp.months
-            where pod_id in (from temp.differing_{model.name})
-                -- A pod that moved to another month takes its rows in every table along.
-                or pod_id in (select pod_id from temp.months group by pod_id having count(*) > 1)
-            except from build.main.unpublished_partitions
+            """
+            insert into build.main.unpublished_pods
+            select pod_id, former.pods is not null, former.is_completed, former.is_deleted
+            from temp.hashed
+            where content is distinct from former.content
+                and pod_id not in (select pod_id from build.main.unpublished_pods)
             """
         )
-    con.commit()
+        for mart in _pod_marts():
+            con.execute(
+                f"""
+                insert into build.main.unpublished_days
+                select distinct '{mart.name}', unnest([created_on, former.created_on])
+                from temp.hashed
+                where {mart.name} is distinct from former.{mart.name}
+                    -- A pod that moved to another day takes its rows in every table along.
+                    or (former is not null and created_on is distinct from former.created_on)
+                except from build.main.unpublished_days
+                """
+            )
 
 
 def _rebuild_whole(con: duckdb.DuckDBPyConnection) -> None:
+    whole: Sequence[Model] = [mart for mart in models.marts() if mart.rebuilt_by == "whole"]
     with runner.workspace(con):
-        whole = [model for model in models.marts() if model.rebuilt_by == "whole"]
-        for model in whole:
-            runner.run(con, model)
-        con.begin()
-        for model in whole:
-            con.execute(f"delete from marts.main.{model.name}")
-            con.execute(f"insert into marts.main.{model.name} from temp.{model.name}")
-        con.commit()
+        for mart in whole:
+            runner.run(con, mart)
+        with transaction(con):
+            for mart in whole:
+                con.execute(f"delete from marts.main.{mart.name}")
+                con.execute(f"insert into marts.main.{mart.name} from temp.{mart.name}")
 
 
 def _changes(con: duckdb.DuckDBPyConnection) -> dict[str, Changes]:
@@ -155,10 +193,10 @@ def _changes(con: duckdb.DuckDBPyConnection) -> dict[str, Changes]:
         """
         select
             coalesce(pods.project_name, pods.project_id, ''),
-            count(*) filter (where not unpublished.was_known),
-            count(*) filter (where unpublished.was_known),
-            count(*) filter (where pods.is_completed and not coalesce(unpublished.was_completed, false)),
-            count(*) filter (where pods.is_deleted and not coalesce(unpublished.was_deleted, false))
+            count_if(not unpublished.was_known),
+            count_if(unpublished.was_known),
+            count_if(pods.is_completed and not coalesce(unpublished.was_completed, false)),
+            count_if(pods.is_deleted and not coalesce(unpublished.was_deleted, false))
         from build.main.unpublished_pods as unpublished
         inner join marts.main.pods using (pod_id)
         group by all
@@ -181,8 +219,3 @@ def _total(by_project: dict[str, Changes]) -> Changes:
 def _latest_as_of(con: duckdb.DuckDBPyConnection) -> datetime | None:
     row = con.execute("select max(as_of) from build.main.raw_runs").fetchone()
     return row[0] if row else None
-
-
-def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = con.execute(f"select count(*) from {table}").fetchone()
-    return int(row[0]) if row else 0

@@ -14,6 +14,7 @@ import duckdb
 
 from transforms.errors import ModelError
 from transforms.models import Model
+from transforms.sql import literal
 
 # Which column of an input says the pod that a row belongs to.
 _POD_COLUMN = {"raw_pods": "id", "raw_pod_absences": "pod_id", "raw_cluster_pods": "pod_id", "known_pods": "pod_id"}
@@ -33,14 +34,15 @@ def workspace(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
                 con.execute(f'drop {kind} if exists temp."{name}"')
 
 
-def restrict(con: duckdb.DuckDBPyConnection, pods: str, inputs: Iterable[str], as_: Literal["view", "table"]) -> None:
+def restrict(
+    con: duckdb.DuckDBPyConnection, pods: str, as_: Literal["view", "table"], inputs: Iterable[str] = tuple(_POD_COLUMN)
+) -> None:
     """Put before the models the rows of those pods only that the temporary table `pods` lists."""
     for name in inputs:
-        if column := _POD_COLUMN.get(name):
-            con.execute(
-                f"create or replace temp {as_} {name} as"
-                f" select * from build.main.{name} where {column} in (select pod_id from temp.{pods})"
-            )
+        con.execute(
+            f"create or replace temp {as_} {name} as"
+            f" select * from build.main.{name} where {_POD_COLUMN[name]} in (select pod_id from temp.{pods})"
+        )
 
 
 def run(con: duckdb.DuckDBPyConnection, model: Model, as_: Literal["view", "table"] = "table") -> None:
@@ -69,8 +71,3 @@ def create(con: duckdb.DuckDBPyConnection, database: str, models: Iterable[Model
 def column_list(model: Model) -> str:
     """Return the declared columns as they stand in a `create table`."""
     return ", ".join(f"{column.name} {column.type}" for column in model.columns)
-
-
-def literal(text: object) -> str:
-    """Return a text as a SQL literal, for statements that take no parameters."""
-    return "'" + str(text).replace("'", "''") + "'"

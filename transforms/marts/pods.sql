@@ -49,9 +49,7 @@ known_pods as (select * from known_pods),
 
 raw_runs as (select * from raw_runs),
 
-stg_containers as (select * from stg_containers),
-
-stg_cluster_pods as (select * from stg_cluster_pods),
+stg_pod_starts as (select * from stg_pod_starts),
 
 pod_resources as (select * from pod_resources),
 
@@ -62,14 +60,6 @@ last_values as (
         max_by(node_pool, version_index) as node_pool,
         max_by(allocated_resources ->> 'migProfile', version_index) as allocated_mig_profile
     from stg_pod_versions
-    group by pod_id
-),
-
-starts as (
-    select
-        pod_id,
-        min(started_at) as started_at
-    from stg_containers
     group by pod_id
 ),
 
@@ -112,7 +102,7 @@ final as (
         last_values.node_pool,
         latest.pod_ip,
         latest.created_at,
-        coalesce(starts.started_at, stg_cluster_pods.started_at) as started_at,
+        stg_pod_starts.started_at,
         latest.completed_at,
         latest.deleted_at,
         latest.updated_at,
@@ -142,8 +132,7 @@ final as (
     from stg_pod_versions as latest
     inner join known_pods using (pod_id)
     inner join last_values using (pod_id)
-    left join starts using (pod_id)
-    left join stg_cluster_pods using (pod_id)
+    left join stg_pod_starts using (pod_id)
     left join amounts using (pod_id)
     cross join last_open_set
     where latest.is_latest

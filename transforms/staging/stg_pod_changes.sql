@@ -1,0 +1,57 @@
+-- One row per version of a pod, dated: holds_from is the instant from which its phase, node and allocation hold.
+--
+-- The API's own instant for a change counts where it lies after the observation before and not after its own:
+-- completed_at where it is new, else k8s_phase_updated_at where the phase is new, else deleted_at where it is new.
+-- Otherwise the change is dated by its observation.
+with stg_pod_versions as (select * from stg_pod_versions),
+
+stg_pod_starts as (select * from stg_pod_starts),
+
+known_pods as (select * from known_pods),
+
+versions as (
+    select
+        stg_pod_versions.pod_id,
+        stg_pod_versions.version_index,
+        stg_pod_versions.phase,
+        stg_pod_versions.phase_updated_at,
+        stg_pod_versions.node_name,
+        stg_pod_versions.node_pool,
+        cast(quantity(stg_pod_versions.allocated_resources ->> 'gpu') as double) as allocated_gpu,
+        stg_pod_versions.completed_at,
+        stg_pod_versions.deleted_at,
+        stg_pod_starts.started_at,
+        least(known_pods.completed_at, known_pods.deleted_at) as ended_at,
+        coalesce(known_pods.created_at, known_pods.first_observed_at) as born_at,
+        -- The server's clock may run ahead of ours.
+        greatest(stg_pod_versions.observed_at, known_pods.created_at) as observed_at
+    from stg_pod_versions
+    inner join known_pods using (pod_id)
+    left join stg_pod_starts using (pod_id)
+),
+
+compared as (
+    select
+        *,
+        lag(allocated_gpu) over pod as earlier_allocated_gpu,
+        completed_at is not null and lag(completed_at) over pod is null as is_newly_completed,
+        deleted_at is not null and lag(deleted_at) over pod is null as is_newly_deleted,
+        version_index = 0 or phase is distinct from lag(phase) over pod as is_new_phase,
+        coalesce(lag(observed_at) over pod + interval '1 microsecond', born_at) as earliest
+    from versions
+    window pod as (partition by pod_id order by version_index)
+),
+
+final as (
+    select
+        *,
+        case
+            when is_newly_completed and completed_at between earliest and observed_at then completed_at
+            when is_new_phase and phase_updated_at between earliest and observed_at then phase_updated_at
+            when is_newly_deleted and deleted_at between earliest and observed_at then deleted_at
+            else observed_at
+        end as holds_from
+    from compared
+)
+
+select * from final

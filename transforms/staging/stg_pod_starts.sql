@@ -1,0 +1,24 @@
+-- One row per pod whose start is known: the earliest start of a container ever seen, else the deprecated endpoint's.
+with stg_containers as (select * from stg_containers),
+
+stg_cluster_pods as (select * from stg_cluster_pods),
+
+container_starts as (
+    select
+        pod_id,
+        min(started_at) as started_at
+    from stg_containers
+    where started_at is not null
+    group by pod_id
+),
+
+final as (
+    select
+        pod_id,
+        coalesce(container_starts.started_at, stg_cluster_pods.started_at) as started_at
+    from container_starts
+    full outer join stg_cluster_pods using (pod_id)
+    where coalesce(container_starts.started_at, stg_cluster_pods.started_at) is not null
+)
+
+select * from final
