@@ -26,7 +26,7 @@ class BuildKnown:
     def last_as_of(self) -> datetime | None:
         """The latest `as_of` of a committed run that read the pods completely; None before the first."""
         query = "select max(as_of) from raw_runs where open_set_read_at is not null"
-        row: tuple[datetime | None] | None = self._con.execute(query).fetchone()  # type: ignore[assignment]
+        row: tuple[datetime | None] | None = self._con.execute(query).fetchone()
         return row[0] if row else None
 
     @cached_property

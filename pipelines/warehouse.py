@@ -74,7 +74,7 @@ class Warehouse:
         whole = time.perf_counter() - began
         trace = self._pipeline.last_trace
         steps = [step for step in (trace.steps if trace else ()) if step.step == "extract"]
-        reading = sum((step.finished_at - step.started_at).total_seconds() for step in steps if step.finished_at)
+        reading = sum((step.finished_at - step.started_at).total_seconds() for step in steps)
         return Seconds(reading, whole - reading)
 
     def missing_tables(self) -> list[Any]:
