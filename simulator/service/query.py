@@ -48,7 +48,8 @@ def matching(snapshot: Snapshot, mask: Mask, ask: Ask, *, plain_has_deleted: boo
     elif not plain_has_deleted:
         mask = mask & ~is_deleted
     if ask.get("completed") in {"true", "false"}:
-        mask = mask & (snapshot.dates["completedAt"] < NEVER) == (ask["completed"] == "true")
+        is_completed = snapshot.dates["completedAt"] < NEVER
+        mask = mask & (is_completed == (ask["completed"] == "true"))
     for condition in ask.get("filterBy") or ():
         mask = mask & _test(snapshot, condition)
     for column in ("workloadId", "revisionId"):
