@@ -39,7 +39,7 @@ def play(rounds: int) -> Scene:
             print(f"{name:<6} {measured.seconds:6.1f} s {measured.peak_mb:6.0f} MB", flush=True)
         start_up = run(["-c", "import pipelines.run"], scratch).seconds
     title = "Incremental run: 2,000 open pods, 1,000 changes, over a long history and a short one"
-    return Scene(title, table.lines(compared_with="long"), list(_goals(table, pages, start_up)))
+    return Scene(title, table.lines(), list(_goals(table, pages, start_up)))
 
 
 def _know(plane: Plane, folder: Path, pods: int) -> None:

@@ -60,15 +60,14 @@ class Rounds:
         """The median of one contestant's rounds."""
         return median(self._found[name, column])
 
-    def lines(self, compared_with: str) -> list[str]:
+    def lines(self) -> list[str]:
         """A Markdown table: a line per contestant, its median and its range in brackets."""
-        head = ["", "whole process, s", "read and load, s", "times faster", "peak, MB", "requests"]
+        head = ["", "whole process, s", "read and load, s", "peak, MB", "requests"]
         lines = [_line(head), _line(["---"] + ["---:"] * (len(head) - 1))]
         for name, title in self._titles.items():
-            times = self.median(compared_with, "load") / self.median(name, "load")
             seconds, load = (self._spread(name, column) for column in ("seconds", "load"))
             peak, requests = (f"{self.median(name, column):,.0f}" for column in ("peak", "requests"))
-            lines.append(_line([title, seconds, load, f"{times:.1f}", peak, requests]))
+            lines.append(_line([title, seconds, load, peak, requests]))
         return lines
 
     def _spread(self, name: str, column: str) -> str:
