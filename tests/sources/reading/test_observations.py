@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sources.runai.reading.known import Expected, KnownPod, NothingKnown
+from sources.runai.reading.observations import Observations, ReadingReport
+from sources.runai.schemas import TABLES
+
+NOW = datetime(2026, 1, 10, tzinfo=UTC)
+DAY = date(2026, 1, 8)
+
+
+@dataclass(frozen=True)
+class Knows(NothingKnown):
+    """A warehouse with the given pods in it."""
+
+    pods: tuple[KnownPod, ...] = ()
+    last_as_of: datetime | None = NOW - timedelta(hours=1)
+
+    def open(self) -> dict[str, KnownPod]:
+        return {pod.pod_id: pod for pod in self.pods if not pod.is_completed and not pod.is_deleted}
+
+    def find(self, pod_ids: Any) -> dict[str, KnownPod]:
+        return {pod.pod_id: pod for pod in self.pods if pod.pod_id in pod_ids}
+
+    def expected_by_day(self, *, created_until: datetime, deleted_since: datetime) -> dict[date, Expected]:
+        assert deleted_since < created_until
+        alive = sum(not pod.is_deleted for pod in self.pods)
+        return {DAY: Expected(alive, len(self.pods) - alive)}
+
+
+def payload(n: int = 1, **fields: Any) -> dict[str, Any]:
+    return {"id": f"p{n}", "workloadId": "w", "createdAt": "2026-01-08T00:00:00Z", "k8sPhase": "Running"} | fields
+
+
+def observations(*pods: KnownPod) -> Observations:
+    known = Knows(pods=pods) if pods else NothingKnown()
+    return Observations(known, ReadingReport(), created_until=NOW, deleted_since=NOW - timedelta(days=13))
+
+
+def known(seen: Observations, pod_id: str = "p1") -> KnownPod:
+    return seen.seen[pod_id]
+
+
+def read(seen: Observations) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
+    for table, rows in seen.batches(all_of_it=True):
+        found[table] += rows.to_pylist()
+    return found
+
+
+def taken(*pods: Any, before: tuple[KnownPod, ...] = (), **how: Any) -> Observations:
+    seen = observations(*before)
+    seen.take(pods, NOW, found_by="open", **how)
+    return seen
+
+
+def test_a_pod_is_one_row_however_often_it_is_listed() -> None:
+    seen = taken(payload(), payload())
+    seen.take([payload()], NOW, found_by="completed")
+    assert [row["id"] for row in read(seen)["pods"]] == ["p1"]
+    assert (seen.report.pods_read, seen.report.pods_new) == (1, 1)
+
+
+def test_an_unchanged_pod_adds_no_row_and_a_changed_one_does() -> None:
+    before = known(taken(payload()))
+    assert read(taken(payload(), before=(before,)))["pods"] == []
+    changed = taken(payload(k8sPhase="Failed"), before=(before,))
+    assert [row["k8s_phase"] for row in read(changed)["pods"]] == ["Failed"]
+    assert (changed.report.pods_new, changed.report.pods_changed) == (0, 1)
+
+
+def test_a_changed_name_is_a_change_and_a_missing_one_is_not() -> None:
+    before = known(taken(payload(projectName="vision")))
+    assert read(taken(payload(), before=(before,)))["pods"] == []
+    assert len(read(taken(payload(projectName="speech"), before=(before,)))["pods"]) == 1
+
+
+def test_a_pod_that_came_back_adds_a_row_though_nothing_changed() -> None:
+    before = replace(known(taken(payload())), is_reachable=False)
+    assert len(read(taken(payload(), before=(before,)))["pods"]) == 1
+
+
+def test_a_deleted_pod_stays_deleted_where_a_plain_list_shows_it_again() -> None:
+    before = known(taken(payload(), deleted=True))
+    assert before.is_deleted
+    assert read(taken(payload(), before=(before,)))["pods"] == []
+
+
+def test_expected_counts_follow_what_is_read() -> None:
+    alive = known(taken(payload()))
+    assert taken(payload(), before=(alive,)).expected() == Expected(1, 0)
+    assert taken(payload(), payload(2), before=(alive,)).expected() == Expected(2, 0)
+    deleted = payload(deletedAt="2026-01-09T00:00:00Z")
+    assert taken(deleted, before=(alive,)).expected() == Expected(0, 1)
+    long_ago = payload(deletedAt="2025-12-01T00:00:00Z")
+    assert taken(long_ago, before=(alive,)).expected() == Expected(0, 0)
+    born_since = payload(2, createdAt="2026-01-10T00:00:01Z")
+    assert taken(born_since, before=(alive,)).expected() == Expected(1, 0)
+
+
+def test_an_absent_pod_is_expected_no_longer() -> None:
+    alive = known(taken(payload()))
+    seen = observations(alive)
+    seen.absent(alive, as_of=NOW, observed_at=NOW, looked_by="workload", outcome="not_listed")
+    assert seen.expected() == Expected(0, 0)
+    assert [row["pod_id"] for row in read(seen)["pod_absences"]] == ["p1"]
+
+
+def test_expected_counts_are_kept_by_day_of_creation() -> None:
+    seen = taken(payload(), payload(2, createdAt="2026-01-09T23:59:59.999Z"))
+    assert seen.expected(DAY, DAY) == Expected(1, 0)
+    assert seen.expected(date(2026, 1, 9)) == Expected(1, 0)
+    assert seen.expected(None, DAY - timedelta(days=1)) == Expected(0, 0)
+
+
+def test_what_is_no_pod_is_rejected_with_its_text() -> None:
+    seen = taken(payload(), "pod", {"name": "without an id"})
+    rejects = read(seen)["rejects"]
+    assert [row["payload"] for row in rejects] == ['"pod"', '{"name":"without an id"}']
+    assert [row["reason"] for row in rejects] == ["a pod is an object, this is str", "the pod has no id"]
+    assert seen.report.rejects == 2
+
+
+def test_unknown_and_unreadable_fields_are_told_apart() -> None:
+    report = taken(payload(novelty=1, createdAt="soon")).report
+    assert dict(report.unknown_fields) == {"novelty": 1}
+    assert dict(report.unreadable_fields) == {"createdAt": 1}
+
+
+def test_rows_are_numbered_in_the_order_of_reading() -> None:
+    seen = taken(payload(1), "pod", payload(2))
+    tables = read(seen)
+    numbers = [row["read_index"] for table in ("pods", "rejects") for row in tables[table]]
+    assert sorted(numbers) == [0, 1, 2]
+    assert [row["read_index"] for row in tables["pods"]] == sorted(row["read_index"] for row in tables["pods"])

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sources.runai.reading.listing import Listing
+from sources.runai.reading.seek import seek
+from sources.runai.reading.slices import side_by_side, slices
+from tests.sources.reading.listed import Listed, pod
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@given(
+    gaps=st.lists(st.sampled_from([0, 1, 1_000, 3_600_000_000, 86_400_000_000]), max_size=40),
+    size=st.integers(1, 12),
+    until=st.integers(-2, 40),
+)
+def test_slices_cover_the_list_whatever_its_shape(gaps: list[int], size: int, until: int) -> None:
+    instant, pods = START, []
+    for n, gap in enumerate(gaps):
+        instant += timedelta(microseconds=gap)
+        pods.append(pod(n, instant))
+    listed = Listed(pods, digits=6)
+    parts = slices(listed.client, Listing(), until=START + timedelta(days=until), size=size)
+    found = [
+        item["id"]
+        for part in parts
+        for page in seek(listed.client, part, sort_keys=("workloadId",), warn=pytest.fail)
+        for item in page.pods
+    ]
+    assert set(found) == {item["id"] for item in pods}
+
+
+def test_a_long_list_is_cut_into_even_slices_for_few_counts() -> None:
+    pods = [pod(n, START + timedelta(minutes=n)) for n in range(4_000)]
+    listed = Listed(pods)
+    parts = slices(listed.client, Listing(), until=START + timedelta(minutes=4_000), size=1_000)
+    assert 4 <= len(parts) <= 8
+    assert len(listed.asked) <= 10
+
+
+def test_an_empty_list_needs_one_count_and_no_page() -> None:
+    listed = Listed([])
+    assert slices(listed.client, Listing(), until=START) == []
+    assert len(listed.asked) == 1
+
+
+def test_iterators_are_read_side_by_side_and_each_in_order() -> None:
+    under_way, most = 0, 0
+    guard = threading.Lock()
+
+    def numbers(first: int) -> Iterator[int]:
+        nonlocal under_way, most
+        for number in range(first, first + 3):
+            with guard:
+                under_way += 1
+                most = max(most, under_way)
+            time.sleep(0.01)
+            with guard:
+                under_way -= 1
+            yield number
+
+    found = list(side_by_side([numbers(first) for first in range(10, 60, 10)], workers=3))
+    assert sorted(found) == sorted(first + n for first in range(10, 60, 10) for n in range(3))
+    for first in range(10, 60, 10):
+        assert [n for n in found if first <= n < first + 10] == [first, first + 1, first + 2]
+    assert 2 <= most <= 3
+
+
+def test_the_first_error_ends_the_reading() -> None:
+    def failing() -> Iterator[int]:
+        yield 1
+        raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        list(side_by_side([failing()], workers=2))
