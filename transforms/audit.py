@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 import duckdb
 
+from transforms import models, runner
 from transforms.database import HERE
 from transforms.errors import ModelError
 
 _SEVERITY = re.compile(r"^-- severity: (error|warn)$", re.MULTILINE)
+_SCOPE = re.compile(r"^-- looks at: (everything|changed pods)$", re.MULTILINE)
 _SHOWN = 5
 
 Severity = Literal["error", "warn"]
@@ -25,6 +27,7 @@ class DataTest:
     name: str
     severity: Severity
     message: str
+    only_changed_pods: bool
     sql: str
 
 
@@ -47,23 +50,40 @@ def data_tests() -> tuple[DataTest, ...]:
 
 
 def parse(name: str, text: str) -> DataTest:
-    """Read a data test: its first comment line is the message, `-- severity: error` or `warn` the consequence."""
-    found = _SEVERITY.search(text)
+    """Read a data test: a message in its first line, then `-- severity: ` and `-- looks at: `."""
+    severity, scope = _SEVERITY.search(text), _SCOPE.search(text)
     message = text.splitlines()[0].removeprefix("--").strip()
-    if found is None or not message:
-        raise ModelError(f"tests/{name}.sql needs a message in its first line and a severity")
-    severity: Severity = "error" if found[1] == "error" else "warn"
-    return DataTest(name, severity, message, text)
+    if severity is None or scope is None or not message:
+        raise ModelError(f"tests/{name}.sql needs a message in its first line, a severity and what it looks at")
+    return DataTest(name, "error" if severity[1] == "error" else "warn", message, scope[1] == "changed pods", text)
 
 
 def audit(con: duckdb.DuckDBPyConnection) -> list[Finding]:
-    """Run every data test over the marts and the build database; errors come first."""
+    """Run every data test over the marts and the build database; errors come first.
+
+    A test of what each pod looks like needs to see only the pods that differ from the last publication.
+    """
     con.execute("set search_path = 'marts.main,build.main'")
     try:
-        findings = [finding for test in data_tests() if (finding := _run(con, test))]
+        findings = [_run(con, test) for test in data_tests() if not test.only_changed_pods]
+        with runner.workspace(con):
+            _restrict(con)
+            findings += [_run(con, test) for test in data_tests() if test.only_changed_pods]
     finally:
         con.execute("set search_path = 'build.main'")
-    return sorted(findings, key=lambda finding: (finding.severity, finding.name))
+    found = [finding for finding in findings if finding]
+    return sorted(found, key=lambda finding: (finding.severity, finding.name))
+
+
+def _restrict(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("create temp view unpublished as select pod_id from build.main.unpublished_pods")
+    runner.restrict(con, "unpublished", as_="view")
+    for mart in models.marts():
+        if mart.rebuilt_by == "pod_id":
+            con.execute(
+                f"create temp view {mart.name} as select * from marts.main.{mart.name}"
+                " where pod_id in (from temp.unpublished)"
+            )
 
 
 def _run(con: duckdb.DuckDBPyConnection, test: DataTest) -> Finding | None:

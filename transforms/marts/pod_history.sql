@@ -2,9 +2,9 @@
 --
 -- rebuilt by: pod_id
 --
--- Stretches are half open, [valid_from, valid_to), without gap or overlap, from created_at (where that is null, from the
--- first observation) into the current row. When versions begin to hold, and what timestamps alone prove, is told in
--- stg_pod_changes and stg_pod_instants. Here, between the instant of a change and its observation, a new allocation
+-- Stretches are half open, [valid_from, valid_to), without gap or overlap, from created_at (where that is null, from
+-- the first observation) into the current row. When versions begin to hold, and what timestamps alone prove, is told
+-- in stg_pod_changes and stg_pod_instants. Here, between the instant of a change and its observation, a new allocation
 -- counts only from started_at; after completed_at or deleted_at nothing is allocated; and equal neighbours become one
 -- stretch, which is inferred where no observation lies in it.
 --

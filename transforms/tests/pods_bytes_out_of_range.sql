@@ -1,0 +1,15 @@
+-- An amount of memory exceeds 2^63 bytes: null in `pods`, exact in `pod_resources`.
+-- severity: warn
+-- looks at: changed pods
+select
+    pod_resources.pod_id,
+    pod_resources.resource,
+    pod_resources.requested,
+    pod_resources.allocated
+from pod_resources
+where
+    unit = 'bytes'
+    and (
+        (requested is not null and whole_bytes(requested) is null)
+        or (allocated is not null and whole_bytes(allocated) is null)
+    )
