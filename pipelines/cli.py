@@ -141,6 +141,7 @@ def run(
 
         rows_before = published_rows(settings.data_dir)
         result = pipeline.run(settings, client, progress=listener)
+        _LOG.info("%d requests, %s, published %s", result.requests, result.reading, result.published)
         for text in warnings_of(result):
             _LOG.warning("%s", text)
     if settings.dry_run:

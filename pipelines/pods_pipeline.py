@@ -15,9 +15,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # dlt reads these once, when it is imported: `.dlt` is the project's, wherever the command is called from.
     os.environ.setdefault("DLT_PROJECT_DIR", str(ROOT))
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
-    from pipelines.cli import execute
+    try:
+        from pipelines.cli import execute
 
-    return execute(sys.argv[1:] if arguments is None else arguments)
+        return execute(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        # Pressed while the packages above were being imported.
+        return 1
 
 
 if __name__ == "__main__":
