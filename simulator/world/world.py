@@ -66,11 +66,11 @@ class World:
 
     def pod(self, pod_id: str) -> TruthPod:
         """One pod as of the clock; an unknown id is a KeyError."""
-        return TruthPod(self._by_id[pod_id], self.clock.micros(), self.purge_after)
+        return TruthPod(self._known(pod_id), self.clock.micros(), self.purge_after)
 
     def metric_value(self, pod_id: str, metric: str, gpu: int | None, at: datetime) -> float | None:
         """The value of a metric at an instant; None where the pod has none: not running, or no such GPU."""
-        return metrics.value(self._by_id[pod_id], metric, gpu, micros(at))
+        return metrics.value(self._known(pod_id), metric, gpu, micros(at))
 
     # What the control plane knows
 
@@ -94,7 +94,10 @@ class World:
 
     def find(self, pod_id: str) -> Pod | None:
         """A pod by its id, whether the control plane shows it or not."""
-        return self._by_id.get(pod_id)
+        try:
+            return self._known(pod_id)
+        except KeyError:
+            return None
 
     # Interventions
 
@@ -115,7 +118,7 @@ class World:
         """
         given = {_column(name): micros(instant) for name, instant in instants.items() if instant is not None}
         with self.lock:
-            workload = self._by_id[like].workload if like else self._births.workload(self._rng, kind)
+            workload = self._known(like).workload if like else self._births.workload(self._rng, kind)
             created = self._instant(created_at)
             if given.keys() & {"started", "restarted", "completed"}:
                 given = {"scheduled": created, "started": given.get("scheduled", created)} | given
@@ -129,7 +132,7 @@ class World:
 
     def complete(self, pod_id: str, at: datetime | None = None, phase: str = "Succeeded") -> None:
         """Let a pod complete, now by default; one that waited is scheduled and started at that same instant."""
-        instant, pod = self._instant(at), self._by_id[pod_id]
+        instant, pod = self._instant(at), self._known(pod_id)
         scheduled, started = min(pod.scheduled, instant), min(pod.started, instant)
         restarted = pod.restarted if pod.restarted <= instant else NEVER
         self._change(
@@ -142,7 +145,7 @@ class World:
 
     def delete(self, pod_id: str, at: datetime | None = None) -> None:
         """Delete a pod, now by default; what it still had before it does not happen."""
-        instant, pod = self._instant(at), self._by_id[pod_id]
+        instant, pod = self._instant(at), self._known(pod_id)
         coming = ("scheduled", "started", "restarted", "completed")
         self._change(pod_id, deleted=instant, **{name: NEVER for name in coming if getattr(pod, name) > instant})
 
@@ -154,6 +157,7 @@ class World:
         """Take away (or give back) the permission to see pods, one by one or by project."""
         chosen = set(pod_ids)
         with self.lock:
+            self._grow(self.clock.micros())
             for pod in self._pods:
                 if pod.id in chosen or pod.workload.project.id == project_id:
                     pod.is_hidden = is_hidden
@@ -161,15 +165,20 @@ class World:
 
     def edit(self, pod_id: str, **fields: Any) -> None:
         """Change fields of a pod's payload by their API names, without a trace in its timestamps."""
-        self._change(pod_id, edits={**(self._by_id[pod_id].edits or {}), **fields})
+        self._change(pod_id, edits={**(self._known(pod_id).edits or {}), **fields})
 
     def _change(self, pod_id: str, **facts: Any) -> None:
         with self.lock:
-            pod = self._by_id[pod_id]
+            pod = self._known(pod_id)
             for name, value in facts.items():
                 setattr(pod, name, value)
             pod.edition += 1
             self._stale()
+
+    def _known(self, pod_id: str) -> Pod:
+        with self.lock:
+            self._grow(self.clock.micros())
+            return self._by_id[pod_id]
 
     def _instant(self, at: datetime | None) -> int:
         return self.clock.micros() if at is None else micros(at)

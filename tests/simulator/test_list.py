@@ -175,7 +175,7 @@ def test_late_pods_come_with_their_old_instants(plane: Plane) -> None:
 
 
 def test_an_outage_holds_back_births_and_ends() -> None:
-    begin, end = START + timedelta(days=9), START + timedelta(days=10, hours=6)
+    begin, end = START + timedelta(days=8, hours=14), START + timedelta(days=10, hours=6)
     plane = Plane(pods=400, outages=(Outage(begin, end),))
     silent = plane.world.fleet.clusters[0].id
     during = [pod for pod in plane.world.truth() if pod.cluster_id == silent]
