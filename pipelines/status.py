@@ -157,9 +157,7 @@ def counts_in_words(status: Status) -> str:
     if status.counts_agree:
         return f"agree with the API's: {here:,} of {api:,} pods"
     wrong = sum(1 for count in status.counts if count["difference"])
-    return (
-        f"differ from the API's: it has {api:,} pods, here are {here:,}; {wrong} counts differ, see table pod_counts"
-    )
+    return f"differ from the API's: it has {api:,} pods, here are {here:,}; {wrong} counts differ, see table pod_counts"
 
 
 def _pending_loads(working_dir: Path) -> int:
