@@ -122,7 +122,7 @@ class Simulator:
             await wire.whole(500, error_body(500), "application/json", {})
 
     async def _exchange(self, call: Call, wire: Wire) -> None:
-        seen, number = self._record(call)
+        wire.seen, number = self._record(call)
         await asyncio.sleep(self._delay(number))
 
         async def normal() -> Reply:
@@ -130,10 +130,9 @@ class Simulator:
 
         fault = self._faults.next(call.path, number)
         if fault is not None:
-            seen.status = await strike(fault, wire, normal)
+            await strike(fault, wire, normal)
             return
         reply = await normal()
-        seen.status = reply.status
         await wire.whole(reply.status, reply.body, reply.content_type, reply.headers)
 
     def _record(self, call: Call) -> tuple[Seen, int]:

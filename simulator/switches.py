@@ -118,15 +118,18 @@ class Switches:
 
 
 def _value(name: str, text: str) -> Any:
+    default, hint = getattr(Switches, name), get_type_hints(Switches)[name]
+    if get_origin(hint) is Literal:
+        named = {str(choice): choice for choice in get_args(hint)}
+        if text not in named:
+            raise ValueError(f"switch {name} is one of {', '.join(named)}, not {text!r}")
+        return named[text]
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         value = text
-    default, hint = getattr(Switches, name), get_type_hints(Switches)[name]
     if name == "faults":
         return tuple(Fault(**fault) for fault in value)
-    if get_origin(hint) is Literal and value not in get_args(hint):
-        raise ValueError(f"switch {name} is one of {', '.join(map(str, get_args(hint)))}, not {text!r}")
     if isinstance(default, float) and type(value) is int:
         return float(value)
     if default is not None and not isinstance(default, tuple) and type(value) is not type(default):

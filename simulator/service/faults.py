@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Send
 
-    from simulator.service.exchange import Reply
+    from simulator.service.exchange import Reply, Seen
     from simulator.switches import Fault
 
 _PAGE: Final = "<html>\r\n<head><title>{0}</title></head>\r\n<body><center><h1>{0}</h1></center></body>\r\n</html>\r\n"
@@ -51,6 +51,8 @@ class Wire:
 
     def __init__(self, receive: Receive, send: Send, abort: Callable[[], None]) -> None:
         self._receive, self._send, self._abort = receive, send, abort
+        # Where the status that goes out is noted, before the client can know it.
+        self.seen: Seen | None = None
 
     async def whole(self, status: int, body: bytes, content_type: str, headers: dict[str, str]) -> None:
         """A whole response."""
@@ -86,42 +88,31 @@ class Wire:
     async def _start(self, status: int, content_type: str, headers: dict[str, str]) -> None:
         pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         pairs.append((b"content-type", content_type.encode()))
+        if self.seen is not None:
+            self.seen.status = status
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
 
 
-async def strike(fault: Fault, wire: Wire, normal: Callable[[], Awaitable[Reply]]) -> int:
-    """Let a fault happen and return the status that the client was told, 0 for none.
-
-    `normal` gives the answer that there would have been, for the faults that spoil one.
-    """
+async def strike(fault: Fault, wire: Wire, normal: Callable[[], Awaitable[Reply]]) -> None:
+    """Let a fault happen; `normal` gives the answer that there would have been, for the faults that spoil one."""
     if fault.kind == "html":
         page = fault.body or _PAGE.format(f"{fault.status} {HTTPStatus(fault.status).phrase}")
         await wire.whole(fault.status, page.encode(), "text/html", fault.headers)
-        return fault.status
-    if fault.kind == "status":
+    elif fault.kind == "status":
         body = error_body(fault.status) if fault.body is None else fault.body.encode()
         await wire.whole(fault.status, body, "application/json", fault.headers)
-        return fault.status
-    if fault.kind == "redirect":
+    elif fault.kind == "redirect":
         await wire.whole(307, b"", "text/plain", {"location": fault.location} | fault.headers)
-        return 307
-    if fault.kind == "huge":
+    elif fault.kind == "huge":
         await wire.huge(200, fault.size)
-        return 200
-    return await _spoil(fault, wire, normal)
-
-
-async def _spoil(fault: Fault, wire: Wire, normal: Callable[[], Awaitable[Reply]]) -> int:
-    if fault.kind == "reset":
+    elif fault.kind == "reset":
         await wire.reset()
-        return 0
-    if fault.kind == "timeout":
+    elif fault.kind == "timeout":
         await asyncio.wait([asyncio.ensure_future(wire.until_left())], timeout=fault.seconds)
         await wire.reset()
-        return 0
-    reply = await normal()
-    if fault.kind == "cut":
-        await wire.cut(reply)
-        return reply.status
-    await wire.whole(reply.status, reply.body[: max(len(reply.body) // 2, 1)], reply.content_type, fault.headers)
-    return reply.status
+    elif fault.kind == "cut":
+        await wire.cut(await normal())
+    else:
+        reply = await normal()
+        half = reply.body[: max(len(reply.body) // 2, 1)]
+        await wire.whole(reply.status, half, reply.content_type, fault.headers)
