@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +57,15 @@ def arm(point: str, nth: int, destination: str) -> None:
     for part in outer:
         holder = getattr(holder, part)
     original: Callable[..., Any] = getattr(holder, name)
-    calls = 0
+    numbers = count(1)
 
     def fatal(*args: Any, **kwargs: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == nth and when == "before":
+        # Jobs are loaded by several threads at once.
+        is_the_one = next(numbers) == nth
+        if is_the_one and when == "before":
             os._exit(KILLED)
         result = original(*args, **kwargs)
-        if calls == nth:
+        if is_the_one:
             os._exit(KILLED)
         return result
 

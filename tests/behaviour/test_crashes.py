@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.behaviour.killed import KILLED
-from tests.behaviour.scene import Scene, scene
+from tests.behaviour.scene import OBSERVED, Scene, scene
+from tests.behaviour.truth import differences, offered
 
 # Point and which call of it. Loads of a run: the pods are the first, the row in `runs` the second.
 MOMENTS = [
@@ -20,7 +21,7 @@ MOMENTS = [
     ("copied", 1),
     ("committing", 1),
     ("committed", 1),
-    ("copied", 4),
+    ("copied", 2),
     ("committing", 2),
     ("taking in", 2),
     ("refreshing", 1),
@@ -37,21 +38,40 @@ def kill(here: Scene, data_dir: Path, point: str, nth: int) -> int:
     return subprocess.run(command, check=False, capture_output=True, timeout=120).returncode
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("destination", ["duckdb", "filesystem"])
 @pytest.mark.parametrize("machine", ["same", "fresh"])
 def test_killed_anywhere_then_run_equals_never_killed(tmp_path: Path, destination: str, machine: str) -> None:
-    """One data directory dies at every moment in turn, the other is never killed; both see the same world."""
+    """One data directory dies at every moment in turn; another, never killed, sees the same world once, at the end."""
     with scene(tmp_path / "killed", destination) as here:
-        calm = tmp_path / "calm"
-        for n, (point, nth) in enumerate(MOMENTS):
-            survived = kill(here, here.data_dir, point, nth) == 0
-            assert not survived or n == 0, f"{point} {nth} was never reached"
+        for point, nth in MOMENTS:
+            assert kill(here, here.data_dir, point, nth) == KILLED, f"{point} {nth} was never reached"
             if machine == "fresh":
                 shutil.rmtree(here.data_dir / "state")
+            reading = here.run().reading
+            said = differences(here.pods(), offered(here.world, here.clock.now()))
+            assert (said, reading.counts_agree, reading.warnings) == ([], True, []), f"after {point} {nth}"
+            here.advance(hours=4)
+        calm = tmp_path / "calm"
+        here.run()
+        here.run(data_dir=calm)
+        # What differs between them is the past that only one of them has seen.
+        for table in ("pods", "pod_containers", "pod_tolerations", "pod_node_pools"):
+            unseen = (*OBSERVED, "allocated_gpu", "allocated_gpu_memory_bytes", "allocated_cpu_cores")
+            unseen += ("allocated_cpu_memory_bytes", "allocated_mig_profile", "node_name", "node_pool")
+            assert here.rows(table, without=unseen) == here.rows(table, calm, without=unseen)
+
+
+@pytest.mark.parametrize("destination", ["duckdb", "filesystem"])
+def test_history_does_not_know_that_a_run_was_killed(tmp_path: Path, destination: str) -> None:
+    with scene(tmp_path / "killed", destination) as here:
+        calm = tmp_path / "calm"
+        for point, nth in (("copied", 1), ("committing", 2)):
+            assert kill(here, here.data_dir, point, nth) == KILLED
             here.run()
             here.run(data_dir=calm)
             assert here.published() == here.published(calm), f"after {point} {nth}"
-            here.advance(hours=4)
+            here.advance(hours=9)
 
 
 def test_the_killed_process_is_really_killed(tmp_path: Path) -> None:

@@ -69,7 +69,6 @@ class Observations:
         self.seen: dict[str, KnownPod] = {}
         self._created_until = created_until
         self._deleted_since = deleted_since
-        self._knows_nothing = known.last_as_of is None
         self._open = dict(known.open())
         self._rows: dict[str, list[Row]] = defaultdict(list)
         self._read_index = 0
@@ -154,8 +153,6 @@ class Observations:
             return None
 
     def _previous(self, ids: Iterable[str]) -> dict[str, KnownPod]:
-        if self._knows_nothing:
-            return {}
         wanted = [pod_id for pod_id in ids if pod_id not in self.seen and pod_id not in self._open]
         return dict(self.known.find(wanted)) if wanted else {}
 
