@@ -68,7 +68,7 @@ class Samples:
 
     def _measurements(self, pod: Pod, metric: str, at: Ints, stamps: list[str]) -> list[str]:
         gauge = metrics.gauges()[metric]
-        gpus: tuple[int | None, ...] = pod.gpus() if gauge.is_per_gpu else (None,)
+        gpus: tuple[int | None, ...] = pod.gpus if gauge.is_per_gpu else (None,)
         if not len(at) or not metrics.applies(pod, metric):
             empty = {"empty": ',"values":[]', "null": ',"values":null'}.get(self._switches.empty_series)
             return [f'{{"type":"{metric}","labels":null{empty}}}'] if empty else []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -58,7 +59,7 @@ class Births:
         self._habits = habits
         self.kinds: dict[str, Any] = read("kinds")
         self._names = list(self.kinds)
-        self._weights = [kind["weight"] for kind in self.kinds.values()]
+        self._weights = list(accumulate(kind["weight"] for kind in self.kinds.values()))
         self._requests = {name: _request(data) for name, data in read("requests").items()}
 
     def epoch(self, seed: str, start: int, length: int, pods: int) -> list[Pod]:
@@ -70,7 +71,7 @@ class Births:
         return sorted(born[:pods], key=lambda pod: pod.created)
 
     def _family(self, rng: Random, at: int) -> list[Pod]:
-        name = rng.choices(self._names, self._weights)[0]
+        name = rng.choices(self._names, cum_weights=self._weights)[0]
         kind = self.kinds[name]
         workload = self.workload(rng, name)
         pods = list((self._revisions if "revisions" in kind else self._gang)(rng, workload, at))
@@ -84,21 +85,21 @@ class Births:
         """A workload of a kind, without pods."""
         kind = self.kinds[kind_name]
         pools = rng.choice(kind["pools"])
-        clusters = [cluster for cluster in self._fleet.clusters if pools[0] in cluster.pools]
-        weights = [self._fleet.cluster_weights[self._fleet.clusters.index(cluster)] for cluster in clusters]
-        cluster = rng.choices(clusters, weights)[0]
+        cluster = self._fleet.cluster_with(pools[0], rng.random())
         request = self._requests[rng.choice(kind["requests"])]
         digest = f"{rng.getrandbits(256):064x}"
+        # Names and images stand side by side in the lists: what serves speech does not embed text.
+        place = rng.randrange(len(kind["names"]))
         return Workload(
             id=new_id(rng),
-            name=f"{rng.choice(kind['names'])}-{tail(rng, 4)}",
+            name=f"{kind['names'][place]}-{tail(rng, 4)}",
             kind=kind_name,
             priority=kind["priority"],
-            project=rng.choices(self._fleet.projects, self._fleet.project_weights)[0],
+            project=self._fleet.project(rng.random()),
             cluster=cluster,
             pools=tuple(pool for pool in pools if pool in cluster.pools),
             request=request,
-            image=rng.choice(kind["images"]).format(digest=digest),
+            image=kind["images"][place % len(kind["images"])].format(digest=digest),
             sidecar=kind.get("sidecar"),
             tolerations=_TOLERATIONS[0 if request.uses_gpu else 1 : rng.randint(1, 3)],
             affinity=_affinity(rng, request),
@@ -147,9 +148,7 @@ class Births:
         pool = workload.cluster.pools[workload.pools[second]]
         pattern = self.kinds[workload.kind]["pod"]
         name = pattern.format(workload=workload.name, replica=replica, revision=f"{revision:05d}", tail=tail(rng, 5))
-        salt = rng.getrandbits(60)
-        node = pool.nodes[salt % len(pool.nodes)]
-        return Pod(new_id(rng), name, workload, revision_id, pool, node, salt, created, visible=created)
+        return Pod(new_id(rng), name, workload, revision_id, pool, rng.getrandbits(60), created, visible=created)
 
     def _live(self, rng: Random, pod: Pod, wait: int, life: int, fate: str) -> None:
         if fate == "stuck":

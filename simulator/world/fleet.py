@@ -8,25 +8,30 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A GPU model: its memory, how many a node holds, and into how many MIG slices it is cut."""
+    """A GPU model: its memory, and how many a node holds."""
 
     memory_mib: int
     gpus_per_node: int
-    slices: int
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A node pool of one cluster."""
+    """A node pool of one cluster: how many nodes it has at first, and how they are named."""
 
     name: str
     card: Card
-    nodes: tuple[str, ...]
+    nodes: int
+    pattern: str
+
+    def node_name(self, place: int) -> str:
+        """The name of its node at a place, from 0 on."""
+        return self.pattern.format(place + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +54,20 @@ class Project:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Clusters and projects, and how likely each is to get the next workload."""
+    """Clusters and projects, each as many times as it is likely to get the next workload."""
 
     clusters: tuple[Cluster, ...]
-    cluster_weights: tuple[int, ...]
-    projects: tuple[Project, ...]
-    project_weights: tuple[int, ...]
+    _weighted_clusters: dict[str, tuple[Cluster, ...]]
+    _weighted_projects: tuple[Project, ...]
+
+    def cluster_with(self, pool: str, chance: float) -> Cluster:
+        """A cluster that has a node pool, by a chance from 0 to 1."""
+        candidates = self._weighted_clusters[pool]
+        return candidates[int(chance * len(candidates))]
+
+    def project(self, chance: float) -> Project:
+        """A project, by a chance from 0 to 1."""
+        return self._weighted_projects[int(chance * len(self._weighted_projects))]
 
 
 def read(name: str) -> Any:
@@ -62,26 +75,25 @@ def read(name: str) -> Any:
     return json.loads(files("simulator.world").joinpath(f"{name}.json").read_text())
 
 
-def build(rng: Random, new_id: Any, *, scale: int) -> Fleet:
-    """The fleet; `scale` multiplies the nodes of every pool, so that a busy world has room."""
+def build(rng: Random, new_id: Callable[[Random], str]) -> Fleet:
+    """The fleet of `fleet.json`, its clusters with ids of this world."""
     data = read("fleet")
     cards = {name: Card(**card) for name, card in data["cards"].items()}
-    clusters = tuple(_cluster(cluster, cards, new_id(rng), scale) for cluster in data["clusters"])
+    clusters = tuple(_cluster(cluster, cards, new_id(rng)) for cluster in data["clusters"])
+    weighted = [
+        cluster for cluster, facts in zip(clusters, data["clusters"], strict=True) for _ in range(facts["weight"])
+    ]
+    pools = {pool for cluster in clusters for pool in cluster.pools}
+    projects = [(Project(facts["id"], facts["name"]), facts["weight"]) for facts in data["projects"]]
     return Fleet(
-        clusters=clusters,
-        cluster_weights=tuple(cluster["weight"] for cluster in data["clusters"]),
-        projects=tuple(Project(project["id"], project["name"]) for project in data["projects"]),
-        project_weights=tuple(project["weight"] for project in data["projects"]),
+        clusters,
+        {pool: tuple(cluster for cluster in weighted if pool in cluster.pools) for pool in pools},
+        tuple(project for project, weight in projects for _ in range(weight)),
     )
 
 
-def _cluster(data: dict[str, Any], cards: dict[str, Card], id_: str, scale: int) -> Cluster:
+def _cluster(data: dict[str, Any], cards: dict[str, Card], id_: str) -> Cluster:
     pools = {
-        pool["name"]: Pool(
-            name=pool["name"],
-            card=cards[pool["card"]],
-            nodes=tuple(pool["node"].format(number) for number in range(1, pool["nodes"] * scale + 1)),
-        )
-        for pool in data["pools"]
+        pool["name"]: Pool(pool["name"], cards[pool["card"]], pool["nodes"], pool["node"]) for pool in data["pools"]
     }
     return Cluster(id_, data["name"], data["network"], pools)

@@ -60,14 +60,14 @@ def gauges() -> dict[str, Gauge]:
 def applies(pod: Pod, metric: str) -> bool:
     """Whether a pod can have this metric at all: GPU metrics need a GPU, NIM metrics a NIM."""
     needs = gauges()[metric].needs
-    return needs == "pod" or (needs == "gpu" and bool(pod.gpus())) or (needs == "nim" and "/nim/" in pod.workload.image)
+    return needs == "pod" or (needs == "gpu" and bool(pod.gpus)) or (needs == "nim" and "/nim/" in pod.workload.image)
 
 
 def series(pod: Pod, metric: str, gpu: int | None, at: Ints) -> Floats:
     """The metric's values at instants of the pod's running time; `gpu` is the index for per-GPU types, else None."""
     gauge = gauges()[metric]
     if gauge.mean_of or gauge.sum_of:
-        parts = [series(pod, gauge.mean_of or gauge.sum_of or "", part, at) for part in pod.gpus()]
+        parts = [series(pod, gauge.mean_of or gauge.sum_of or "", part, at) for part in pod.gpus]
         total: Floats = np.sum(parts, axis=0)
         return np.round(total / len(parts) if gauge.mean_of else total, gauge.digits)
     if gauge.per_second is not None:
@@ -93,7 +93,7 @@ def value(pod: Pod, metric: str, gpu: int | None, at: int) -> float | None:
     gauge = gauges()[metric]
     if not pod.started <= at < pod.stopped or gauge.is_histogram or not applies(pod, metric):
         return None
-    if gauge.is_per_gpu and gpu not in pod.gpus():
+    if gauge.is_per_gpu and gpu not in pod.gpus:
         return None
     return float(series(pod, metric, gpu, np.array([at], dtype=np.int64))[0])
 

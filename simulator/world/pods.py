@@ -55,16 +55,18 @@ class Workload:
 
 @dataclass(slots=True)
 class Pod:
-    """One pod's life. `NEVER` stands for what does not happen; `salt` decides IP, GPU indexes and metrics."""
+    """One pod's life. `NEVER` stands for what does not happen; `salt` decides its IP and its metrics."""
 
     id: str
     name: str
     workload: Workload
     revision_id: str | None
     pool: Pool
-    node: str
     salt: int
     created: int
+    # Given by the placement: the indexes are those of the GPUs, on the node, that the pod holds or shares.
+    node: str = ""
+    gpus: tuple[int, ...] = ()
     scheduled: int = NEVER
     started: int = NEVER
     restarted: int = NEVER
@@ -103,15 +105,6 @@ class Pod:
         if flags & COMPLETED:
             return self.completed
         return self.started if flags & STARTED else self.created
-
-    def gpus(self) -> tuple[int, ...]:
-        """The indexes, on its node, of the GPUs that the pod holds or shares; empty without a GPU."""
-        if not self.workload.request.uses_gpu:
-            return ()
-        there = max(self.pool.card.gpus_per_node, 1)
-        wanted = min(int(self.workload.request.gpu or 1) or 1, there)
-        first = self.salt % (there - wanted + 1)
-        return tuple(range(first, first + wanted))
 
     def allocated_gpu(self) -> float:
         """How many GPUs the pod holds while it is on its node; of a memory request, the share of the card."""

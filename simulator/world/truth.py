@@ -101,8 +101,8 @@ class TruthPod:
 
     @property
     def gpus(self) -> tuple[int, ...]:
-        """The indexes of its GPUs on its node."""
-        return self.pod.gpus()
+        """The indexes of its GPUs on its node; empty for a pod without, or without a node."""
+        return self.pod.gpus
 
     @property
     def phases(self) -> list[Span]:

@@ -13,6 +13,7 @@ from simulator.world import metrics
 from simulator.world.births import Births, Habits, new_id
 from simulator.world.columns import Columns, Ints, Snapshot
 from simulator.world.fleet import build
+from simulator.world.placement import Placement
 from simulator.world.truth import TruthPod
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class World:
         self.edition = 0
         self._rng = Random(f"{config.seed}/world")
         self._epoch_length = int(config.days * DAY)
-        self.fleet = build(self._rng, new_id, scale=1 + int(config.pods / config.days) // 120)
+        self.fleet = build(self._rng, new_id)
         self._births = Births(
             self.fleet,
             Habits(
@@ -46,6 +47,7 @@ class World:
             ),
         )
         self._outages = [(micros(outage.start), micros(outage.end), outage.cluster) for outage in config.outages]
+        self._placement = Placement()
         self._pods: list[Pod] = []
         self._by_id: dict[str, Pod] = {}
         self._epochs = 0
@@ -192,6 +194,7 @@ class World:
             self._epochs += 1
 
     def _take_in(self, pods: list[Pod]) -> None:
+        self._placement.place(pods)
         self._pods.extend(pods)
         self._by_id.update((pod.id, pod) for pod in pods)
         self._stale()
