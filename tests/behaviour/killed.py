@@ -16,7 +16,7 @@ from typing import Any
 
 from pipelines.run import run
 from pipelines.settings import Settings
-from sources.runai.auth import ClientCredentials
+from sources.runai.credentials import ClientCredentials
 from sources.runai.client import RunaiClient
 
 KILLED = 137

@@ -15,7 +15,7 @@ import duckdb
 from pipelines.run import RunResult, run
 from pipelines.settings import Settings
 from simulator import Clock, Simulator, Switches, World, WorldConfig
-from sources.runai.auth import AppToken, ClientCredentials
+from sources.runai.credentials import AppToken, ClientCredentials
 from sources.runai.client import RunaiClient
 
 START = datetime(2026, 1, 5, tzinfo=UTC)

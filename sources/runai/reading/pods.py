@@ -83,6 +83,7 @@ class PodReading:
             for _ in self._referee():
                 yield from self.seen.batches()
         yield from self.seen.batches(all_of_it=True)
+        self.progress.stage("load")
 
     def _everything(self) -> Iterator[None]:
         for stage, listing, found_by in (
