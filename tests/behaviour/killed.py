@@ -16,8 +16,8 @@ from typing import Any
 
 from pipelines.run import run
 from pipelines.settings import Settings
-from sources.runai.credentials import ClientCredentials
 from sources.runai.client import RunaiClient
+from sources.runai.credentials import ClientCredentials
 
 KILLED = 137
 

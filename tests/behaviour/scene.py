@@ -15,8 +15,8 @@ import duckdb
 from pipelines.run import RunResult, run
 from pipelines.settings import Settings
 from simulator import Clock, Simulator, Switches, World, WorldConfig
-from sources.runai.credentials import AppToken, ClientCredentials
 from sources.runai.client import RunaiClient
+from sources.runai.credentials import AppToken, ClientCredentials
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 

@@ -73,3 +73,24 @@ def test_the_killed_process_is_really_killed(tmp_path: Path) -> None:
     with scene(tmp_path / "killed") as here:
         assert kill(here, here.data_dir, "reading", 1) == KILLED
         assert not (here.data_dir / "published").exists()
+
+
+def test_a_run_that_dies_while_reading_moves_no_cursor(tmp_path: Path) -> None:
+    with scene(tmp_path / "killed") as here:
+        here.run()
+        here.advance(hours=30)
+        assert kill(here, here.data_dir, "reading", 2) == KILLED
+        result = here.run()
+        assert result.reading.pods_changed > 0
+        assert len(here.rows("runs")) == 2
+
+
+def test_a_load_that_was_cut_short_is_finished_first(tmp_path: Path) -> None:
+    with scene(tmp_path / "killed") as here:
+        here.run()
+        here.advance(hours=30)
+        assert kill(here, here.data_dir, "loading", 1) == KILLED
+        result = here.run()
+        assert result.drained_loads == 1
+        assert result.reading.pods_changed == 0
+        assert differences(here.pods(), offered(here.world, here.clock.now())) == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -106,15 +107,22 @@ def test_a_reader_that_keeps_the_database_open_neither_blocks_nor_is_blocked(one
         assert reader.execute("select count(*), max(created_at) from pods").fetchall() != before
 
 
-def test_an_earlier_until_moves_no_cursor(one: Scene) -> None:
+def test_an_earlier_until_stands_for_its_instant(one: Scene) -> None:
     one.run()
     at = one.clock.now()
     one.advance(hours=12)
     one.run(until=at)
+    assert {row["as_of"] for row in one.rows("runs")} == {at}
     one.advance(hours=12)
     one.run()
     assert differences(one.pods(), offered(one.world, one.clock.now())) == []
     assert max(row["as_of"] for row in one.rows("runs")) == one.clock.now()
+
+
+def test_a_later_until_does_not_jump_over_what_is_to_come(one: Scene) -> None:
+    now = one.clock.now()
+    one.run(until=now + timedelta(days=30))
+    assert one.rows("runs")[0]["as_of"] == now
 
 
 def test_a_dry_run_asks_nothing_and_writes_nothing(one: Scene) -> None:
