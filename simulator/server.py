@@ -25,8 +25,7 @@ from simulator.switches import Switches
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from starlette.types import Receive, Scope, Send
-
+    from simulator.service.http import Receive, Scope, Send
     from simulator.world import World
 
 
@@ -45,6 +44,9 @@ class Simulator:
         self.world = world
         self.contract = Contract(version)
         self.requests: list[Seen] = []
+        # The most requests that were ever under way at once.
+        self.peak_in_flight = 0
+        self._in_flight = 0
         # Called with the number of the request, from 0 on, and the request, before it is answered.
         self.on_request: Callable[[int, Seen], None] | None = None
         self._count = 0
@@ -91,6 +93,8 @@ class Simulator:
         """
         if host != "localhost" and not ip_address(host).is_loopback:
             raise ValueError(f"{host} is not a loopback address")
+        # A client should wait for its answer, not for the world to be made.
+        self.world.snapshot(self.world.clock.micros())
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         # Handed down to each connection: without it small answers wait 40 ms for an acknowledgement.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -112,6 +116,8 @@ class Simulator:
         """Answer one HTTP request of an ASGI server."""
         call = await _read(scope, receive)
         wire = Wire(receive, send, scope.get("simulator.abort", lambda: None))
+        self._in_flight += 1
+        self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
         try:
             await self._exchange(call, wire)
         except OSError:
@@ -120,9 +126,15 @@ class Simulator:
         except Exception as failure:  # noqa: BLE001  # kept, and raised where the simulator is used
             self._failures.append(failure)
             await wire.whole(500, error_body(500), "application/json", {})
+        finally:
+            self._in_flight -= 1
 
     async def _exchange(self, call: Call, wire: Wire) -> None:
         wire.seen, number = self._record(call)
+        most = self._switches.most_in_flight
+        if most is not None and self._in_flight > most:
+            await wire.whole(429, error_body(429), "application/json", {})
+            return
         await asyncio.sleep(self._delay(number))
 
         async def normal() -> Reply:

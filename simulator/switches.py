@@ -106,6 +106,8 @@ class Switches:
     # Seconds before each answer, and further seconds of chance on top.
     latency: float = 0.0
     jitter: float = 0.0
+    # Requests under way at once beyond this number are answered 429.
+    most_in_flight: int | None = None
     faults: tuple[Fault, ...] = ()
 
     @classmethod

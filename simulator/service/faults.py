@@ -13,9 +13,8 @@ from simulator.problems import error_body
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from starlette.types import Receive, Send
-
     from simulator.service.exchange import Reply, Seen
+    from simulator.service.http import Receive, Send
     from simulator.switches import Fault
 
 _PAGE: Final = "<html>\r\n<head><title>{0}</title></head>\r\n<body><center><h1>{0}</h1></center></body>\r\n</html>\r\n"

@@ -11,8 +11,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 if TYPE_CHECKING:
     import asyncio
     import threading
+    from collections.abc import Awaitable, Callable, MutableMapping
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    Scope = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+    Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class _Breakable(H11Protocol):
@@ -31,7 +35,7 @@ class _Breakable(H11Protocol):
 class Server(uvicorn.Server):
     """Serves an application on sockets that are already bound."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: Application) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

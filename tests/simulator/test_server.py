@@ -194,8 +194,18 @@ def test_many_clients_at_once(plane: Plane, client: httpx.Client) -> None:
         answers = list(pool.map(lambda _: client.get(COUNT).json()["count"], range(32)))
     assert len(set(answers)) == 1
     assert len(plane.simulator.requests) == 32
+    assert 8 <= plane.simulator.peak_in_flight <= 16
     # One after another they would take 3.2 seconds.
     assert time.monotonic() - begin < 2.5
+
+
+def test_too_many_at_once_are_turned_away(plane: Plane, client: httpx.Client) -> None:
+    plane.simulator.switches = Switches(latency=0.1, most_in_flight=4)
+    with ThreadPoolExecutor(12) as pool:
+        statuses = list(pool.map(lambda _: client.get(COUNT).status_code, range(12)))
+    assert set(statuses) == {200, 429}
+    assert statuses.count(200) >= 4
+    assert [client.get(COUNT).status_code for _ in range(3)] == [200, 200, 200]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])  # noqa: S104  # what is to be refused
