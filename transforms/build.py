@@ -82,7 +82,7 @@ class Build:
         if not loads:
             return TakenIn([], {}, 0, started_over)
         try:
-            with transaction(self._con), runner.workspace(self._con):
+            with runner.workspace(self._con), transaction(self._con):
                 rows = {table: self._append(raw, table, loads) for table in raw_tables()}
                 touched = self._touch(loads)
                 self._con.execute(f"insert into build.main.taken_in select unnest({literals(loads)})")
@@ -202,7 +202,7 @@ def _open(layout: Layout) -> duckdb.DuckDBPyConnection:
     try:
         con = _attach(layout)
     except duckdb.Error as error:
-        if "lock" in str(error):
+        if "Could not set lock" in str(error):
             message = f"another process has {layout.build} open; close it and run again"
             raise BuildBusy(message) from error
         # Disposable: a damaged one is made again from raw.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -70,45 +71,48 @@ class ParquetRaw:
     """Raw tables as Parquet files below one folder, dlt's `filesystem` destination, local or remote.
 
     Files are found by the load id that starts their name: a killed load leaves torn files that no glob may touch.
+    Remote files are fetched first, many at a time: each is read only once, and DuckDB reads them best from a disk.
     """
 
     def __init__(self, filesystem: fsspec.AbstractFileSystem, dataset_path: str) -> None:
         self._filesystem = filesystem
         self._dataset_path = dataset_path
+        self._fetched: list[tempfile.TemporaryDirectory[str]] = []
 
     def committed_loads(self) -> list[str]:
         """Return the load ids that dlt's ledger names as `<schema>__<load id>.jsonl`, sorted."""
-        names = (name for name in self._names("_dlt_loads") if name.endswith(".jsonl"))
-        return sorted({name.removesuffix(".jsonl").rpartition("__")[2] for name in names})
+        names = (posixpath.basename(path) for path in self._files("_dlt_loads"))
+        return sorted({name.removesuffix(".jsonl").rpartition("__")[2] for name in names if name.endswith(".jsonl")})
 
     def rows(
         self, con: duckdb.DuckDBPyConnection, table: str, load_ids: Sequence[str]
     ) -> duckdb.DuckDBPyRelation | None:
         """Return the rows of the files of these loads, columns united by name."""
         wanted = frozenset(load_ids)
-        names = [name for name in self._names(table) if _load_of(name) in wanted]
-        if not names:
+        paths = [path for path in self._files(table) if _load_of(posixpath.basename(path)) in wanted]
+        if not paths:
             return None
         if not isinstance(self._filesystem, LocalFileSystem):
-            con.register_filesystem(self._filesystem)
-        paths = [self._address(posixpath.join(self._dataset_path, table, name)) for name in names]
+            paths = self._fetch(paths)
         return con.read_parquet(paths, union_by_name=True, hive_partitioning=False)
 
-    def release(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Nothing is attached."""
+    def release(self, con: duckdb.DuckDBPyConnection) -> None:  # noqa: ARG002
+        """Remove what was fetched."""
+        while self._fetched:
+            self._fetched.pop().cleanup()
 
-    def _names(self, table: str) -> list[str]:
+    def _files(self, table: str) -> list[str]:
         # A cached listing would hide the load that was just committed.
         self._filesystem.invalidate_cache()
         folder = posixpath.join(self._dataset_path, table)
-        if not self._filesystem.exists(folder):
-            return []
-        return sorted(posixpath.basename(path) for path in self._filesystem.ls(folder, detail=False))
+        return sorted(self._filesystem.ls(folder, detail=False)) if self._filesystem.exists(folder) else []
 
-    def _address(self, path: str) -> str:
-        if isinstance(self._filesystem, LocalFileSystem):
-            return path
-        return str(self._filesystem.unstrip_protocol(path))
+    def _fetch(self, paths: list[str]) -> list[str]:
+        folder = tempfile.TemporaryDirectory(prefix="runai-pods-")
+        self._fetched.append(folder)
+        local = [str(Path(folder.name) / posixpath.basename(path)) for path in paths]
+        self._filesystem.get(paths, local)
+        return local
 
 
 def _load_of(name: str) -> str | None:

@@ -59,13 +59,17 @@ def run(con: duckdb.DuckDBPyConnection, model: Model, as_: Literal["view", "tabl
 
 
 def create(con: duckdb.DuckDBPyConnection, database: str, models: Iterable[Model]) -> None:
-    """Create the models' tables, with comments, where they are not there yet."""
+    """Create the models' tables, with their comments."""
     for model in models:
         table = f"{database}.main.{model.name}"
-        con.execute(f"create table if not exists {table} ({column_list(model)})")
-        con.execute(f"comment on table {table} is {literal(model.grain)}")
-        for column in model.columns:
-            con.execute(f"comment on column {table}.{column.name} is {literal(column.comment)}")
+        comments = [
+            f"comment on column {table}.{column.name} is {literal(column.comment)};" for column in model.columns
+        ]
+        con.execute(
+            f"create table {table} ({column_list(model)});"
+            f"comment on table {table} is {literal(model.grain)};"
+            f"{''.join(comments)}"
+        )
 
 
 def column_list(model: Model) -> str:

@@ -33,10 +33,11 @@ versions as (
 compared as (
     select
         *,
+        lag(phase) over pod as earlier_phase,
         lag(allocated_gpu) over pod as earlier_allocated_gpu,
         completed_at is not null and lag(completed_at) over pod is null as is_newly_completed,
         deleted_at is not null and lag(deleted_at) over pod is null as is_newly_deleted,
-        (version_index = 0 or phase is distinct from lag(phase) over pod) as is_new_phase,
+        (version_index = 0 or phase is distinct from earlier_phase) as is_new_phase,
         coalesce(lag(observed_at) over pod + interval '1 microsecond', born_at) as earliest
     from versions
     window pod as (partition by pod_id order by version_index)

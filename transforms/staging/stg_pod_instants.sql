@@ -1,8 +1,9 @@
 -- One row per instant in a pod's life at which something began to hold, was observed, or must be cut.
 --
 -- state is what begins to hold, null where nothing does; seen_index is the newest version observed at the instant.
--- A pod is Pending from its creation. From its start on it is as the first version read after the start shows it,
--- save that an end phase shown there was Running until then. Of several states at one instant the last one holds.
+-- A pod is Pending from its creation. From its start on it is as the first version read after the start shows it
+-- (unless it had left Pending before), save that an end phase shown there was Running until then. Of several states at
+-- one instant the last one holds.
 with stg_pod_changes as (select * from stg_pod_changes),
 
 states as (
@@ -55,7 +56,11 @@ starts as (
         struct_update(state, phase := if(phase in ('Succeeded', 'Failed'), 'Running', phase)) as state,
         null as seen_index
     from first_started
-    where started_at < holds_from and coalesce(started_at < ended_at, true)
+    where
+        started_at < holds_from
+        and coalesce(started_at < ended_at, true)
+        -- A pod that was seen beyond Pending had started, whatever the clocks say.
+        and (version_index = 0 or earlier_phase = 'Pending')
 ),
 
 changes as (
