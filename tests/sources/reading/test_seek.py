@@ -68,7 +68,7 @@ def test_1200_pods_of_one_instant_and_one_workload() -> None:
 
 
 def test_ties_of_several_workloads_cost_one_pass() -> None:
-    pods = [pod(n, START, workload=f"w{n // 100:02}") for n in range(1_200)]
+    pods = [pod(n, START, workload=f"w{n // 130:02}") for n in range(1_200)]
     listed = Listed(pods)
     assert len(set(read(listed, Listing()))) == 1_200
     assert len(listed.asked) <= 9

@@ -4,12 +4,13 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.runai.reading.listing import Listing
+from sources.runai.reading.listing import TICK, Listing
 from sources.runai.reading.seek import seek
 from sources.runai.reading.slices import side_by_side, slices
 from tests.sources.reading.listed import Listed, pod
@@ -43,6 +44,9 @@ def test_a_long_list_is_cut_into_even_slices_for_few_counts() -> None:
     listed = Listed(pods)
     parts = slices(listed.client, Listing(), until=START + timedelta(minutes=4_000), size=1_000)
     assert 4 <= len(parts) <= 8
+    assert parts[0].start is None
+    assert parts[-1].end is None
+    assert all(one.end + TICK == other.start for one, other in pairwise(parts) if one.end)
     assert len(listed.asked) <= 10
 
 
