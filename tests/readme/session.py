@@ -66,7 +66,10 @@ class Session:
 
     def _result(self, query: str) -> str:
         with self._published() as con, contextlib.redirect_stdout(io.StringIO()) as shown:
-            con.sql(query).show(max_width=WIDTH, max_rows=20)
+            answer = con.sql(query)
+            if not len(answer):
+                raise RuntimeError(f"a question without an answer shows nothing:\n{query}")
+            answer.show(max_width=WIDTH, max_rows=20)
         return fenced("text", shown.getvalue())
 
     def _published(self) -> duckdb.DuckDBPyConnection:
