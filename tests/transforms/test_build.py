@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.transforms.raw_files import DuckDBFiles, RawFiles, absence, at, pod, run
+from tests.transforms.tables import column, marts, refreshed, row, rows
+from transforms import Build, BuildBusy, Changes, Layout
+from transforms import build as build_module
+
+DAY = 24 * 60
+
+
+def known(build: Build, files: DuckDBFiles, **tables: Any) -> dict[str, Any]:
+    files.load("1.5", **tables)
+    build.take_in(files.store)
+    return row(build, "from known_pods")
+
+
+def test_known_pods_say_what_the_newest_version_said(build: Build, files: DuckDBFiles) -> None:
+    newest = pod(observed=5, content_hash="new", workload_id="w", cluster_id="c", project_name=None)
+    said = known(build, files, pods=[newest, pod(observed=1, content_hash="old", project_name="p", workload_name="n")])
+
+    assert said == {
+        "pod_id": "pod-1",
+        "workload_id": "w",
+        "cluster_id": "c",
+        "created_at": at(-60),
+        "completed_at": None,
+        "deleted_at": None,
+        "phase": "Running",
+        "is_completed": False,
+        "is_deleted": False,
+        "is_open": True,
+        "is_reachable": True,
+        "content_hash": "new",
+        "project_name": "p",
+        "workload_name": "n",
+        "first_observed_at": at(1),
+        "last_observed_at": at(5),
+        "absences": 0,
+        "last_absent_at": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("ended", "is_completed", "is_deleted"),
+    [({"completed_at": at(0)}, True, False), ({"deleted_at": at(0), "is_deleted": True}, False, True)],
+    ids=["completed", "deleted"],
+)
+def test_a_pod_that_ended_is_not_open(
+    build: Build, files: DuckDBFiles, ended: dict[str, Any], is_completed: bool, is_deleted: bool
+) -> None:
+    said = known(build, files, pods=[pod(**ended)])
+
+    assert (said["is_open"], said["is_completed"], said["is_deleted"]) == (False, is_completed, is_deleted)
+
+
+@pytest.mark.parametrize(
+    ("looks", "absences", "is_open"),
+    [([], 0, True), ([10], 1, True), ([10, 20, 20], 2, True), ([10, 20, DAY], 3, True), ([10, DAY + 10], 2, False)],
+)
+def test_a_pod_is_given_up_once_a_day_of_looks_found_nothing(
+    build: Build, files: DuckDBFiles, looks: list[int], absences: int, is_open: bool
+) -> None:
+    said = known(build, files, pods=[pod()], pod_absences=[absence(observed=look) for look in looks])
+
+    assert (said["absences"], said["is_open"], said["is_reachable"]) == (absences, is_open, not looks)
+    assert said["last_absent_at"] == (at(max(looks)) if looks else None)
+
+
+def test_a_pod_that_is_seen_again_starts_anew(build: Build, files: DuckDBFiles) -> None:
+    known(build, files, pods=[pod()], pod_absences=[absence(observed=1), absence(observed=DAY * 2)])
+    files.load("2.5", pods=[pod(observed=DAY * 3)])
+    build.take_in(files.store)
+    files.load("3.5", pod_absences=[absence(observed=DAY * 4)])
+    build.take_in(files.store)
+
+    assert rows(build, "select absences, is_open, is_reachable from known_pods") == [(1, True, False)]
+
+
+def test_an_absence_alone_makes_no_pod(build: Build, files: DuckDBFiles) -> None:
+    files.load("1.5", pod_absences=[absence("never-read")])
+    refreshed(build, files.store)
+
+    assert column(build, "select count(*) from known_pods") == [0]
+    assert build.audit() == []
+
+
+def test_taking_in_twice_takes_in_once(build: Build, either: RawFiles) -> None:
+    either.load("1.5", pods=[pod("a"), pod("b")], runs=[run()])
+    first, second = build.take_in(either.store), build.take_in(either.store)
+
+    assert (first.loads, first.touched_pods, first.rows["raw_pods"]) == (["1.5"], 2, 2)
+    assert (second.loads, second.touched_pods, second.rows) == ([], 0, {})
+
+
+def test_a_load_that_the_destination_lost_starts_everything_over(build: Build, either: RawFiles) -> None:
+    either.load("1.5", pods=[pod("a")])
+    either.load("2.5", pods=[pod("b")])
+    refreshed(build, either.store)
+    either.forget("1.5")
+    taken = build.take_in(either.store)
+    build.refresh()
+
+    assert (taken.started_over, taken.loads) == (True, ["2.5"])
+    assert column(build, "select pod_id from marts.pods") == ["b"]
+
+
+def test_the_build_goes_on_where_the_process_before_stopped(layout: Layout, files: DuckDBFiles) -> None:
+    files.load("1.5", pods=[pod("a", completed_at=at(0))])
+    with Build(layout) as build:
+        build.take_in(files.store)
+    with Build(layout) as build:
+        assert not build.take_in(files.store).loads
+        assert build.refresh().rebuilt_pods == 1
+    with Build(layout) as build:
+        assert build.refresh().rebuilt_pods == 0
+        assert column(build, "select pod_id from marts.pods") == ["a"]
+
+
+@pytest.mark.parametrize("damage", ["garbage", "lost marts", "lost build", "other models"])
+def test_a_build_that_cannot_be_trusted_is_made_again(
+    layout: Layout, files: DuckDBFiles, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.load("1.5", pods=[pod("a")])
+    with Build(layout) as build:
+        before = marts(refreshed(build, files.store))
+    if damage == "garbage":
+        layout.build.write_bytes(b"no database" * 1000)
+    elif damage == "lost marts":
+        layout.marts.unlink()
+    elif damage == "lost build":
+        layout.build.unlink()
+    else:
+        monkeypatch.setattr(build_module, "fingerprint", lambda: "of tomorrow")
+    with Build(layout) as build:
+        assert column(build, "select * from taken_in") == []
+        assert marts(refreshed(build, files.store)) == before
+
+
+def test_a_build_that_another_process_has_open_is_left_alone(layout: Layout, files: DuckDBFiles) -> None:
+    files.load("1.5", pods=[pod("a")])
+    with Build(layout) as build:
+        refreshed(build, files.store)
+    holder = "import duckdb, sys; con = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(layout.build)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(BuildBusy, match=r"build\.duckdb"):
+            Build(layout)
+        process.communicate(b"")
+    with Build(layout) as build:
+        assert column(build, "select * from taken_in") == ["1.5"]
+
+
+def test_a_report_says_what_changed_since_the_last_publication(build: Build, files: DuckDBFiles) -> None:
+    files.load(
+        "1.5",
+        pods=[pod("a", project_name="x"), pod("b", project_name="x"), pod("c", project_name="y")],
+        runs=[run(0)],
+    )
+    build.take_in(files.store)
+    first = build.refresh()
+    build.note_published("1")
+    ended = {"observed": 5, "completed_at": at(5), "project_name": "x"}
+    files.load("2.5", pods=[pod("a", **ended), pod("d", 5, is_deleted=True), pod("c", 5, project_name="y")])
+    files.load("3.5", runs=[run(10)])
+    build.take_in(files.store)
+    second = build.refresh()
+
+    assert (first.as_of, first.changes) == (at(0), Changes(new=3))
+    assert (second.as_of, second.rows["pods"], second.rebuilt_pods) == (at(10), 4, 4)
+    assert second.changes == Changes(new=1, changed=1, completed=1, deleted=1)
+    # That it was looked at again is no change of a pod.
+    assert second.changes_by_project == {"": Changes(new=1, deleted=1), "x": Changes(changed=1, completed=1)}
+    assert build.refresh(as_of=at(3)).changes == second.changes
+
+
+def test_planning_sees_every_pod_after_a_refresh(build: Build, files: DuckDBFiles) -> None:
+    files.load("1.5", pods=[pod("a", completed_at=at(0)), pod("b")])
+    refreshed(build, files.store)
+    files.load("2.5", pods=[pod("b", 1)])
+    refreshed(build, files.store)
+    build.audit()
+
+    assert column(build, "select id from raw_pods order by all") == ["a", "b", "b"]
+    assert column(build, "select pod_id from known_pods order by all") == ["a", "b"]
+
+
+def test_instants_are_utc_wherever_the_process_lives(build: Build) -> None:
+    assert build.connection.execute("select cast(timestamptz '2026-07-01 00:00:00' as varchar)").fetchone() == (
+        "2026-07-01 00:00:00+00",
+    )
+
+
+def test_published_databases_open_in_duckdb_1_2(build: Build) -> None:
+    tags = row(build, "select tags from duckdb_databases() where database_name = 'marts'")["tags"]
+
+    assert tags["storage_version"].startswith("v1.2.0")
+    assert isinstance(build.connection, duckdb.DuckDBPyConnection)

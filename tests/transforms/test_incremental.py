@@ -1,0 +1,71 @@
+"""However the versions of a world arrive, the tables end up as if everything had been there from the start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.transforms.raw_files import DuckDBFiles, absence, at, pod, run
+from tests.transforms.tables import marts
+from transforms import Build, DuckDBRaw, Layout, publish, rebuild, refresh
+
+PODS = [f"pod-{number}" for number in range(20)]
+MINUTES = st.none() | st.integers(-90, 90).map(at)
+VERSION = st.fixed_dictionaries(
+    {"pod_id": st.sampled_from(PODS), "observed": st.integers(0, 60)},
+    optional={
+        "k8s_phase": st.sampled_from(["Pending", "Running", "Succeeded"]),
+        "project_name": st.none() | st.sampled_from("xy"),
+        "node_name": st.none() | st.sampled_from("ab"),
+        "is_deleted": st.booleans(),
+        "allocated_resources": st.sampled_from([None, {"gpu": 1}, {"gpu": "500m"}]),
+        "requested_resources": st.sampled_from([None, {"gpu": {"request": 1}}, {"cpu": {"request": "1"}}]),
+        "containers": st.sampled_from([[], [{"name": "c", "image": "i", "startedAt": at(-30).isoformat()}]]),
+        **dict.fromkeys(("created_at", "completed_at", "deleted_at", "k8s_phase_updated_at"), MINUTES),
+    },
+)
+ABSENCE = st.fixed_dictionaries({"pod_id": st.sampled_from(PODS), "observed": st.integers(0, 3000)})
+LISTED = st.fixed_dictionaries(
+    {"pod_id": st.sampled_from([*PODS, "elsewhere"]), "started": st.sampled_from([0, 1782903600])}
+)
+
+
+def listed(pod_id: str, started: int) -> dict[str, Any]:
+    return {"pod_id": pod_id, "started": started, "content_hash": "", "observed_at": at(started % 7)}
+
+
+LOAD = st.fixed_dictionaries(
+    {
+        "pods": st.lists(VERSION, min_size=5, max_size=40).map(
+            lambda versions: [pod(**version) for version in versions]
+        ),
+        "pod_absences": st.lists(ABSENCE, max_size=8).map(lambda looks: [absence(**look) for look in looks]),
+        "cluster_pods": st.lists(LISTED, max_size=5).map(lambda pods: [listed(**said) for said in pods]),
+        "runs": st.lists(st.integers(0, 60).map(run), max_size=1),
+    }
+)
+
+
+# Few worlds with many pods each: a pod is a case of its own.
+@settings(max_examples=5)
+@given(loads=st.lists(LOAD, min_size=2, max_size=3), batch=st.sampled_from([7, 10_000]))
+def test_incremental_equals_rebuild(
+    tmp_path_factory: pytest.TempPathFactory, loads: list[dict[str, Any]], batch: int
+) -> None:
+    layout = Layout(tmp_path_factory.mktemp("world"))
+    files = DuckDBFiles(layout.data_dir)
+    with pytest.MonkeyPatch.context() as patch:
+        # Small batches: pods of one load are rebuilt in several.
+        patch.setattr(refresh, "_POD_BATCH", batch)
+        with Build(layout) as build:
+            for number, load in enumerate(loads):
+                files.load(f"{number}.5", copies=1 + number % 2, **load)
+                build.take_in(files.store)
+                publish(layout, build, build.refresh(), [])
+            incremental = marts(build)
+    rebuild(layout, DuckDBRaw(files.path))
+    with Build(layout) as build:
+        assert marts(build) == incremental
