@@ -7,12 +7,11 @@ from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
-import pyarrow as pa
 
 from sources.runai.client import Reply, RunaiClient
 from sources.runai.errors import BrokenAnswer, NotFound
 from sources.runai.reading.fields import as_json, as_text
-from sources.runai.reading.observations import Batch
+from sources.runai.reading.observations import Batch, as_table
 from sources.runai.reading.payload import Row
 from sources.runai.schemas import TABLES
 
@@ -88,7 +87,7 @@ def read_cluster_pods(
             read_index += 1
         for table, items in rows.items():
             if items:
-                yield table, pa.Table.from_pylist(items, schema=TABLES[table])
+                yield table, as_table(items, TABLES[table])
 
 
 def _row(payload: Any) -> tuple[str, Row]:

@@ -80,5 +80,5 @@ def is_set(instant: datetime | None) -> bool:
 
 
 def as_json(value: object) -> str:
-    """Return the value as JSON text."""
-    return orjson.dumps(value).decode()
+    """Return the value as JSON text, members in order of their names, so that equal values have equal texts."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -9,13 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import orjson
-import pyarrow as pa
 
 from sources.runai.client import Reply, RunaiClient
 from sources.runai.errors import ApiError, NotFound, SignInError
 from sources.runai.reading.fields import as_instant
 from sources.runai.reading.listing import timestamp
-from sources.runai.reading.observations import BATCH_ROWS, Batch
+from sources.runai.reading.observations import BATCH_ROWS, Batch, as_table
 from sources.runai.reading.payload import Row
 from sources.runai.reading.progress import SILENT, Progress
 from sources.runai.schemas import TABLES
@@ -115,7 +114,7 @@ def read_metrics(
 def _batches(rows: dict[str, list[Row]]) -> Iterator[Batch]:
     for table, items in rows.items():
         if items:
-            yield table, pa.Table.from_pylist(items, schema=TABLES[table])
+            yield table, as_table(items, TABLES[table])
             items.clear()
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, Final
-
-import orjson
 
 from sources.runai.reading.fields import (
     INSTANT_FIELDS,
@@ -20,13 +18,13 @@ from sources.runai.reading.fields import (
     is_set,
 )
 
-_COERCIONS: Final[tuple[tuple[str, str, Callable[[object], object]], ...]] = (
-    *((field, column, as_text) for field, column in TEXT_FIELDS.items()),
-    *((field, column, as_instant) for field, column in INSTANT_FIELDS.items()),
-    *((field, column, as_json) for field, column in JSON_FIELDS.items()),
-)
-
 Row = dict[str, Any]
+
+
+_CONTENT: Final = tuple(
+    ["id", "extra"]
+    + [column for field, column in (TEXT_FIELDS | INSTANT_FIELDS | JSON_FIELDS).items() if field not in NAMES]
+)
 
 
 class UnreadablePayloadError(ValueError):
@@ -49,28 +47,36 @@ def pod_row(payload: object, *, listed_as_deleted: bool = False) -> Row:
         msg = "the pod has no id"
         raise UnreadablePayloadError(msg)
     row: Row = {"id": pod_id}
-    extra = {field: value for field, value in payload.items() if field not in KNOWN_FIELDS}
-    for field, column, coerce in _COERCIONS:
+    extra = {field: payload[field] for field in payload.keys() - KNOWN_FIELDS}
+    for field, column in TEXT_FIELDS.items():
+        value = row[column] = payload.get(field)
+        if value is not None and type(value) is not str:
+            row[column] = _coerced(as_text, field, value, extra)
+    for field, column in INSTANT_FIELDS.items():
+        value = row[column] = payload.get(field)
+        if value is not None:
+            row[column] = _coerced(as_instant, field, value, extra)
+    for field, column in JSON_FIELDS.items():
         value = payload.get(field)
-        if value is None:
-            row[column] = None
-            continue
-        try:
-            row[column] = coerce(value)
-        except ValueError:
-            row[column] = None
-            extra[field] = value
+        row[column] = None if value is None else as_json(value)
     row["extra"] = as_json(extra) if extra else None
+    row["content_hash"] = _content_hash(row)
     row["is_deleted"] = listed_as_deleted or is_set(row["deleted_at"])
-    row["content_hash"] = content_hash(payload)
     return row
 
 
-def content_hash(payload: Mapping[str, Any]) -> str:
+def _coerced(coerce: Callable[[object], object], field: str, value: object, extra: Row) -> object:
+    try:
+        return coerce(value)
+    except ValueError:
+        extra[field] = value
+        return None
+
+
+def _content_hash(row: Row) -> str:
     """Return 32 hex digits over what the pod is, without the names that only some endpoints show.
 
-    A field that is null and one that is absent count as equal, so that endpoints may differ in it.
+    A field that is null and one that is absent count as equal, for endpoints may differ in it.
     """
-    content = {field: value for field, value in payload.items() if value is not None and field not in NAMES}
-    text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    return blake2b(text, digest_size=16).hexdigest()
+    content = "\x1f".join("\x00" if value is None else str(value) for value in map(row.get, _CONTENT))
+    return blake2b(content.encode(), digest_size=16).hexdigest()

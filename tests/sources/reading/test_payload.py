@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sources.runai.reading.fields import INSTANT_FIELDS, JSON_FIELDS, TEXT_FIELDS, as_instant
-from sources.runai.reading.payload import UnreadablePayloadError, content_hash, pod_row
+from sources.runai.reading.payload import UnreadablePayloadError, pod_row
 from sources.runai.schemas import PODS
 
 POD: dict[str, Any] = {
@@ -39,7 +39,7 @@ def test_what_cannot_be_typed_is_kept_beside_and_the_row_stays() -> None:
     row = pod_row(POD | {"createdAt": "yesterday", "name": ["a"], "newField": {"x": 1}})
     assert row["created_at"] is None
     assert row["name"] is None
-    assert row["extra"] == '{"newField":{"x":1},"name":["a"],"createdAt":"yesterday"}'
+    assert row["extra"] == '{"createdAt":"yesterday","name":["a"],"newField":{"x":1}}'
 
 
 @pytest.mark.parametrize("payload", [None, 7, "pod", [], {}, {"id": None}, {"id": ""}, {"id": 3}])
@@ -103,6 +103,11 @@ def test_any_value_in_any_field_makes_a_row_and_nothing_is_lost(payload: dict[st
 
 @given(_JSON)
 def test_the_order_of_members_does_not_change_the_hash(value: object) -> None:
-    one = {"id": "p", "a": value, "b": 1}
-    other = {"b": 1, "a": value, "id": "p"}
-    assert content_hash(one) == content_hash(other)
+    one = {"id": "p", "containers": {"a": value, "b": 1}, "createdAt": "2026-01-01T00:00:00Z"}
+    other = {"createdAt": "2026-01-01T00:00:00Z", "containers": {"b": 1, "a": value}, "id": "p"}
+    assert pod_row(one)["content_hash"] == pod_row(other)["content_hash"]
+
+
+def test_null_and_empty_are_not_the_same_content() -> None:
+    hashes = {pod_row(POD | {"nodeName": value})["content_hash"] for value in (None, "", "\x00", "n")}
+    assert len(hashes) == 3, "only text that no node can be called passes for null"
