@@ -169,7 +169,7 @@ def test_a_report_says_what_changed_since_the_last_publication(build: Build, fil
     build.take_in(files.store)
     first = build.refresh()
     build.note_published("1")
-    ended = {"observed": 5, "completed_at": at(5), "project_name": "x"}
+    ended: dict[str, Any] = {"observed": 5, "completed_at": at(5), "project_name": "x"}
     files.load("2.5", pods=[pod("a", **ended), pod("d", 5, is_deleted=True), pod("c", 5, project_name="y")])
     files.load("3.5", runs=[run(10)])
     build.take_in(files.store)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.transforms.raw_files import DuckDBFiles, absence, at, pod, run
+from tests.transforms.raw_files import DuckDBFiles, Row, absence, at, pod, run
 from tests.transforms.tables import marts
 from transforms import Build, DuckDBRaw, Layout, publish, rebuild, refresh
 
@@ -33,20 +33,27 @@ LISTED = st.fixed_dictionaries(
 )
 
 
-def listed(pod_id: str, started: int) -> dict[str, Any]:
+def listed(pod_id: str, started: int) -> Row:
     return {"pod_id": pod_id, "started": started, "content_hash": "", "observed_at": at(started % 7)}
+
+
+def load(said: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "pods": [pod(**version) for version in said["pods"]],
+        "pod_absences": [absence(**look) for look in said["pod_absences"]],
+        "cluster_pods": [listed(**one) for one in said["cluster_pods"]],
+        "runs": [run(finished) for finished in said["runs"]],
+    }
 
 
 LOAD = st.fixed_dictionaries(
     {
-        "pods": st.lists(VERSION, min_size=5, max_size=40).map(
-            lambda versions: [pod(**version) for version in versions]
-        ),
-        "pod_absences": st.lists(ABSENCE, max_size=8).map(lambda looks: [absence(**look) for look in looks]),
-        "cluster_pods": st.lists(LISTED, max_size=5).map(lambda pods: [listed(**said) for said in pods]),
-        "runs": st.lists(st.integers(0, 60).map(run), max_size=1),
+        "pods": st.lists(VERSION, min_size=5, max_size=40),
+        "pod_absences": st.lists(ABSENCE, max_size=8),
+        "cluster_pods": st.lists(LISTED, max_size=5),
+        "runs": st.lists(st.integers(0, 60), max_size=1),
     }
-)
+).map(load)
 
 
 # Few worlds with many pods each: a pod is a case of its own.
@@ -61,8 +68,8 @@ def test_incremental_equals_rebuild(
         # Small batches: pods of one load are rebuilt in several.
         patch.setattr(refresh, "_POD_BATCH", batch)
         with Build(layout) as build:
-            for number, load in enumerate(loads):
-                files.load(f"{number}.5", copies=1 + number % 2, **load)
+            for number, tables in enumerate(loads):
+                files.load(f"{number}.5", copies=1 + number % 2, **tables)
                 build.take_in(files.store)
                 publish(layout, build, build.refresh(), [])
             incremental = marts(build)

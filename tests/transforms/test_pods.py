@@ -17,7 +17,7 @@ IMAGES = json.loads((Path(__file__).parent / "images.json").read_text(encoding="
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def built(build: Build, files: DuckDBFiles, *versions: Row, **tables: list[Row]) -> Build:
+def built(build: Build, files: DuckDBFiles, *versions: Row, **tables: Any) -> Build:
     files.load("1.5", pods=versions, **tables)
     return refreshed(build, files.store)
 
@@ -244,7 +244,8 @@ def test_a_resource_listed_twice_keeps_both_texts_and_no_number(build: Build, fi
 @pytest.mark.parametrize("broken", ['{"gpu', "[]", '"text"', "null", "7", '{"gpu": 1, "extendedResources": {"a": 1}}'])
 def test_nested_parts_of_another_shape_lose_no_pod(build: Build, files: DuckDBFiles, broken: str) -> None:
     nested = ("containers", "requested_node_pools", "requested_resources", "allocated_resources", "tolerations")
-    built(build, files, pod(**dict.fromkeys(nested, broken), node_affinity=broken, extra=broken))
+    parts: dict[str, Any] = dict.fromkeys(nested, broken)
+    built(build, files, pod(**parts, node_affinity=broken, extra=broken))
 
     assert column(build, "select pod_id from marts.pods") == ["pod-1"]
     assert "error" not in {finding.severity for finding in build.audit()}

@@ -54,7 +54,7 @@ def by_kubernetes(text: str) -> Decimal | None:
     """The client's own reading; null where it reads nothing, or where a decimal(38, 9) cannot hold the value."""
     with decimal.localcontext(prec=200):
         try:
-            value = parse_quantity(text)
+            value: Decimal = parse_quantity(text)  # type: ignore[no-untyped-call]
         except ValueError:
             return None
         return value if abs(value) < LARGEST and value % SMALLEST == 0 else None
