@@ -246,7 +246,7 @@ def _create(con: duckdb.DuckDBPyConnection) -> None:
         con.execute((HERE / "raw_tables.sql").read_text(encoding="utf-8"))
         con.execute(_BOOKS + refresh.books())
         runner.create(con, "build", [models.upstream("known_pods")[-1]])
-        con.execute("insert into build_info values (?)", [fingerprint()])
+        con.execute(f"insert into build_info values ({literal(fingerprint())})")
 
 
 def _discard(layout: Layout) -> None:

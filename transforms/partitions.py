@@ -35,7 +35,7 @@ def write(con: duckdb.DuckDBPyConnection, folder: Path, before: Path | None) -> 
             continue
         due = keys
         if before:
-            due = keys & (_due(con, model) | _laid_out_anew(before / model.name, keys))
+            due = keys & (_due(con, model) | _laid_out_anew(model, before / model.name, keys))
             _link_all(model, before / model.name, target, keys - due)
         _copy(con, model, target, due)
     con.execute("drop table temp.files")
@@ -71,9 +71,10 @@ def _due(con: duckdb.DuckDBPyConnection, model: Model) -> set[str]:
     return {key for day in days for key in ((f"{day:%Y-%m}", f"{day:%Y-%m-%d}") if day else (_UNKNOWN,))}
 
 
-def _laid_out_anew(before: Path, keys: set[str]) -> set[str]:
+def _laid_out_anew(model: Model, before: Path, keys: set[str]) -> set[str]:
     """Return the keys of months that were one file before and are cut by day now, or the reverse."""
-    had = {_key(file) for file in before.glob("*/*.parquet")}
+    files = before.glob("created_month=*/*.parquet")
+    had = {file.parent.name.partition("=")[2] + file.stem.removeprefix(model.name) for file in files}
     return {key for key in keys if any(other[:7] == key[:7] and len(other) != len(key) for other in had)}
 
 
@@ -119,10 +120,6 @@ def _copy(con: duckdb.DuckDBPyConnection, model: Model, target: Path, keys: set[
 def _path(model: Model, key: str) -> Path:
     month, day = key[:7], key[7:]
     return Path(f"created_month={month}") / _name(model, day)
-
-
-def _key(file: Path) -> str:
-    return file.parent.name.removeprefix("created_month=") + "".join(file.stem.rpartition("-")[1:])
 
 
 def _name(model: Model, day: str = "") -> str:

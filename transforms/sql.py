@@ -12,8 +12,9 @@ import duckdb
 
 
 def literal(text: object) -> str:
-    """Return a text as a SQL literal."""
-    return "'" + str(text).replace("'", "''") + "'"
+    """Return a text as a SQL literal, or as an expression where it holds what no literal can: the character 0."""
+    quoted = "'" + str(text).replace("'", "''") + "'"
+    return f"""({quoted.replace(chr(0), "' || chr(0) || '")})""" if chr(0) in quoted else quoted
 
 
 def literals(texts: Iterable[object]) -> str:

@@ -43,7 +43,7 @@ POINTS: dict[str, tuple[dict[str, str], str]] = {
     "refreshing": ({"": "transforms.build:Build.refresh"}, "before"),
     "refreshed": ({"": "transforms.build:Build.refresh"}, "after"),
     "copying": ({"": "transforms.build:Build.copy_marts"}, "before"),
-    "pointing": ({"": "transforms.publish:_point"}, "before"),
+    "pointing": ({"": "transforms.publication:_point"}, "before"),
     "noting": ({"": "transforms.build:Build.note_published"}, "before"),
 }
 

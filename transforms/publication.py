@@ -47,6 +47,7 @@ def publish(
     if errors := [finding for finding in findings if finding.severity == "error"]:
         raise PublicationStopped(errors)
     layout.generations.mkdir(parents=True, exist_ok=True)
+    _remove_unfinished(layout)
     name = _next_name(layout)
     unfinished = layout.generations / f"{_UNFINISHED}{name}"
     try:
@@ -89,7 +90,13 @@ def prune_generations(layout: Layout, keep_for: timedelta = _KEPT, now: datetime
         for path, successor in pairwise(generations)
         if path != current(layout) and _published_at(successor) < kept_since
     ]
-    removed.extend(layout.generations.glob(f"{_UNFINISHED}*"))
+    for path in removed:
+        shutil.rmtree(path)
+    return removed + _remove_unfinished(layout)
+
+
+def _remove_unfinished(layout: Layout) -> list[Path]:
+    removed = list(layout.generations.glob(f"{_UNFINISHED}*"))
     for path in removed:
         shutil.rmtree(path)
     return removed
