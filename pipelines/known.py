@@ -12,6 +12,7 @@ import duckdb
 
 from sources.runai.reading.known import Expected, KnownPod
 from sources.runai.reading.metrics import MetricTarget
+from transforms.sql import literal, literals
 
 _COLUMNS: Final = ", ".join(column.name for column in fields(KnownPod))
 
@@ -31,7 +32,7 @@ class BuildKnown:
 
     @cached_property
     def _open(self) -> Mapping[str, KnownPod]:
-        return self._pods("not is_completed and not is_deleted", [])
+        return self._pods("not is_completed and not is_deleted")
 
     def open(self) -> Mapping[str, KnownPod]:
         """Pods that are neither completed nor deleted, by id; also those that could not be found lately."""
@@ -39,25 +40,24 @@ class BuildKnown:
 
     def find(self, pod_ids: Collection[str]) -> Mapping[str, KnownPod]:
         """Those of the given pods that are known, by id."""
-        return self._pods("pod_id in (select unnest(?))", [list(pod_ids)])
+        return self._pods(f"pod_id in (select unnest({literals(pod_ids)}))")
 
     def created_between(self, start: datetime, end: datetime) -> Mapping[str, KnownPod]:
         """Reachable pods with `start <= created_at < end`, by id."""
-        return self._pods("is_reachable and created_at >= ? and created_at < ?", [start, end])
+        return self._pods(f"is_reachable and created_at >= {_instant(start)} and created_at < {_instant(end)}")
 
     def expected_by_day(self, *, created_until: datetime, deleted_since: datetime) -> Mapping[date, Expected]:
         """Count the pods that the API should list, per UTC day of `created_at`."""
         rows = self._con.execute(
-            """
+            f"""
             select
                 cast(created_at as date) as day,
                 count(*) filter (not is_deleted) as alive,
-                count(*) filter (is_deleted and deleted_at >= ?) as deleted
+                count(*) filter (is_deleted and deleted_at >= {_instant(deleted_since)}) as deleted
             from known_pods
-            where is_reachable and created_at <= ?
+            where is_reachable and created_at <= {_instant(created_until)}
             group by day
-            """,
-            [deleted_since, created_until],
+            """
         ).fetchall()
         return {day: Expected(alive, deleted) for day, alive, deleted in rows}
 
@@ -73,19 +73,22 @@ class BuildKnown:
     def running(self, since: datetime) -> list[MetricTarget]:
         """Pods that run, from their creation or `since` on."""
         rows = self._con.execute(
-            """
-            select pod_id, workload_id, greatest(created_at, ?) as since
+            f"""
+            select pod_id, workload_id, greatest(created_at, {_instant(since)}) as since
             from known_pods
             where not is_completed and not is_deleted and is_reachable and phase = 'Running' and workload_id is not null
             order by pod_id
-            """,
-            [since],
+            """
         ).fetchall()
         return [MetricTarget(*row) for row in rows]
 
-    def _pods(self, where: str, values: list[Any]) -> dict[str, KnownPod]:
-        rows = self._con.execute(f"select {_COLUMNS} from known_pods where {where}", values).fetchall()
+    def _pods(self, where: str) -> dict[str, KnownPod]:
+        rows = self._con.execute(f"select {_COLUMNS} from known_pods where {where}").fetchall()
         return {row[0]: KnownPod(*row) for row in rows}
 
     def _list(self, query: str) -> list[Any]:
         return [value for (value,) in self._con.execute(query).fetchall()]
+
+
+def _instant(instant: datetime) -> str:
+    return f"cast({literal(instant.isoformat())} as timestamptz)"
