@@ -30,7 +30,7 @@ from sources.runai.catalogue import resolve
 from sources.runai.client import RunaiClient
 from sources.runai.connection import connection
 from sources.runai.errors import RunaiError
-from sources.runai.reading.metrics import MOST_TYPES, MetricsReport
+from sources.runai.reading.metrics import SETTLE_LAG, MetricsReport
 from sources.runai.reading.observations import ReadingReport
 from sources.runai.reading.pods import version_tuple
 from sources.runai.schemas import TABLES
@@ -84,6 +84,7 @@ class _Run:
         self.result.drained_loads = self.warehouse.drain()
         known = self._learn()
         self.result.first_run = known.last_as_of is None
+        self._metric_floor = metric_floor(known, self.settings, self.result.as_of)
         return known
 
     def read_pods(self, known: BuildKnown, progress: Progress) -> None:
@@ -101,16 +102,15 @@ class _Run:
     def read_details(self, progress: Progress) -> None:
         """Load 2: what is asked pod by pod and cluster by cluster."""
         settings = connection()
-        types = resolve(self.settings.metrics, version_tuple(settings.api_version))[:MOST_TYPES]
+        types = resolve(self.settings.metrics, version_tuple(settings.api_version))
         if not types and not settings.cluster_pods:
             return
         known = self._learn()
         resources: list[Any] = []
         if types:
-            since = self.settings.since or self.result.as_of - METRIC_HORIZON
             resources.append(
                 pod_metrics(
-                    known.running(since),
+                    known.running(self._metric_floor),
                     self.client,
                     metrics=types,
                     resolution=self.settings.resolution,
@@ -238,9 +238,16 @@ def plan(known: BuildKnown, settings: Settings, as_of: datetime) -> list[str]:
             "pods: those that vanished, by workload; counts, as the referee",
         ]
     if settings.metrics != "none":
-        since = settings.since or as_of - METRIC_HORIZON
-        lines.append(f"metrics: one request for each of {len(known.running(since))} running pods")
+        since = metric_floor(known, settings, as_of)
+        lines.append(f"metrics: of {len(known.running(since))} running pods, from {since.isoformat()} on")
     return lines
+
+
+def metric_floor(known: BuildKnown, settings: Settings, as_of: datetime) -> datetime:
+    """Return from when on metrics are wanted: as asked, else from where the last run stopped, else of the last day."""
+    if settings.since is not None:
+        return settings.since
+    return as_of - METRIC_HORIZON if known.last_as_of is None else known.last_as_of - SETTLE_LAG
 
 
 def root_cause(error: BaseException) -> BaseException:

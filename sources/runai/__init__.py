@@ -240,7 +240,7 @@ def pod_metrics(
     Args:
         targets: the pods, and from when on their metrics are wanted.
         client: a signed-in client; by default one made from dlt's configuration.
-        metrics: metric types, at most nine.
+        metrics: metric types of the catalogue; nine go into one request.
         resolution: seconds between samples.
         as_of: where the window ends (UTC); by default now.
         report: is added to, for a summary.

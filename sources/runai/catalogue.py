@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -46,6 +47,12 @@ def metrics_of(version: tuple[int, ...]) -> tuple[str, ...]:
         for name, metric in CATALOGUE.items()
         if tuple(int(part) for part in metric.since_version.split(".")) <= version
     )
+
+
+def requests_of(types: Sequence[str], most: int) -> list[list[str]]:
+    """Divide types into requests of at most `most`, advanced ones apart: where they are off they spoil no other."""
+    kinds = [[name for name in types if CATALOGUE[name].is_advanced == advanced] for advanced in (False, True)]
+    return [kind[first : first + most] for kind in kinds for first in range(0, len(kind), most)]
 
 
 def resolve(wanted: str | tuple[str, ...], version: tuple[int, ...]) -> tuple[str, ...]:

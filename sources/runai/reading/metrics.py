@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any, Final
 
 import orjson
 
+from sources.runai.catalogue import requests_of
 from sources.runai.client import Reply, RunaiClient
 from sources.runai.errors import ApiError, NotFound, SignInError
 from sources.runai.reading.fields import as_instant
@@ -23,7 +25,6 @@ MOST_TYPES: Final = 9
 MOST_SAMPLES: Final = 1_000
 SETTLE_LAG: Final = timedelta(seconds=120)
 """Samples younger than this may still change or arrive."""
-WINDOW: Final = timedelta(hours=1)
 LARGEST_READING: Final = 1e18
 """Values at or above are sentinels of the GPU driver for "no reading", such as 9.2e18."""
 
@@ -60,12 +61,13 @@ class MetricsReport:
     windows_failed: int = 0
 
 
-def window_of(target: MetricTarget, as_of: datetime, resolution: int) -> Window | None:
-    """Return the latest window of the pod on the grid; None if it is too young for one sample."""
-    end = _on_grid(as_of - SETTLE_LAG, resolution)
-    samples = min(max(int(WINDOW.total_seconds()) // resolution, 1), MOST_SAMPLES)
-    start = max(_on_grid(target.since, resolution), end - timedelta(seconds=resolution * samples))
-    return Window(target, start, end, resolution) if start < end else None
+def windows_of(target: MetricTarget, as_of: datetime, resolution: int) -> Iterator[Window]:
+    """Yield the pod's windows on the grid, oldest first, each of at most 1,000 samples."""
+    start, end = _on_grid(target.since, resolution), _on_grid(as_of - SETTLE_LAG, resolution)
+    longest = timedelta(seconds=resolution) * MOST_SAMPLES
+    while start < end:
+        yield Window(target, start, min(start + longest, end), resolution)
+        start += longest
 
 
 def read_metrics(
@@ -83,7 +85,7 @@ def read_metrics(
     Args:
         client: the signed-in client.
         targets: the pods.
-        types: at most nine metric types.
+        types: metric types of the catalogue.
         as_of: where windows end, less the settle lag.
         resolution: seconds between samples.
         report: is added to.
@@ -95,10 +97,11 @@ def read_metrics(
     report = report or MetricsReport()
     rows: dict[str, list[Row]] = {"pod_metrics": [], "metric_windows": []}
     read_index = 0
-    windows = [window for target in targets if (window := window_of(target, as_of, resolution)) is not None]
-    progress.stage("metrics", total=len(windows), unit="pods")
-    for window, answer in client.map(lambda window: (window, _ask(client, window, types)), windows):
-        samples, ledger = _read(window, answer, types)
+    windows = [window for target in targets for window in windows_of(target, as_of, resolution)]
+    asked = list(product(windows, requests_of(types, MOST_TYPES)))
+    progress.stage("metrics", total=len(asked), unit="requests")
+    for window, group, answer in client.map(lambda pair: (*pair, _ask(client, *pair)), asked):
+        samples, ledger = _read(window, answer, group)
         report.samples_read += len(samples)
         report.windows_failed += ledger["status"] == "failed"
         observed_at = answer.received_at if isinstance(answer, Reply) else client.clock()
@@ -121,7 +124,7 @@ def _batches(rows: dict[str, list[Row]]) -> Iterator[Batch]:
 def _ask(client: RunaiClient, window: Window, types: Sequence[str]) -> Reply[Any] | ApiError:
     path = f"/api/v1/workloads/{window.target.workload_id}/pods/{window.target.pod_id}/metrics"
     params = {
-        "metricType": list(types[:MOST_TYPES]),
+        "metricType": list(types),
         "start": timestamp(window.start),
         "end": timestamp(window.end),
         "numberOfSamples": window.samples,

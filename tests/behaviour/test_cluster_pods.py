@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.behaviour.scene import scene
+
+
+@pytest.fixture(autouse=True)
+def opted_in() -> None:
+    os.environ["SOURCES__RUNAI__CLUSTER_PODS"] = "true"
+
+
+def test_the_deprecated_list_is_loaded_where_it_exists(tmp_path: Path) -> None:
+    with scene(tmp_path / "data") as made:
+        made.run()
+        rows = made.rows("cluster_pods")
+        assert rows
+        assert all(row["namespace"] for row in rows)
+        assert all(row["created_at"].year == 2026 for row in rows)
+        assert made.run().reading.warnings == []
+        assert made.rows("cluster_pods") == rows
+
+
+def test_the_start_comes_from_it_where_containers_do_not_tell(tmp_path: Path) -> None:
+    with scene(tmp_path / "data") as made:
+        running = next(
+            pod for pod in made.world.truth() if pod.started_at and not pod.completed_at and not pod.deleted_at
+        )
+        containers = [{**container, "startedAt": None} for container in running.payload()["containers"]]
+        made.world.edit(running.id, containers=containers)
+        made.run()
+        assert running.started_at is not None
+        assert made.pods()[running.id]["started_at"] == running.started_at.replace(microsecond=0)
+
+
+def test_a_newer_control_plane_is_told_of_and_is_no_failure(tmp_path: Path) -> None:
+    with scene(tmp_path / "data", version="2.24") as made:
+        result = made.run()
+        assert any("exists up to 2.21 only" in warning for warning in result.reading.warnings)
+        assert result.published is not None
+        assert made.rows("cluster_pods") == []
