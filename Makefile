@@ -46,7 +46,7 @@ demo: setup
 	@$(RUN) pipelines/pods_pipeline.py run --demo $(ARGS)
 
 test: setup
-	@$(RUN) -m pytest -n 2 $(ARGS)
+	@$(RUN) -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: setup
 	$(RUN) -m ruff format --check .
