@@ -34,7 +34,7 @@ Examples:
   pods_pipeline.py --demo                   see it at work, without a tenant
   pods_pipeline.py check                    is all set up for a real one?
   pods_pipeline.py                          one incremental run, as from cron
-  pods_pipeline.py --since 2026-11-01       metrics from that day on
+  pods_pipeline.py --since 2026-11-01       metrics of running pods from that day on
   pods_pipeline.py --destination filesystem --data-dir /srv/runai
   pods_pipeline.py status --max-age 2h      exit code 3 when it is older
   pods_pipeline.py rebuild                  all tables again, without the API

@@ -32,11 +32,12 @@ from sources.runai.connection import connection
 from sources.runai.errors import RunaiError
 from sources.runai.reading.metrics import SETTLE_LAG, MetricsReport
 from sources.runai.reading.observations import ReadingReport
-from sources.runai.reading.pods import version_tuple
+from sources.runai.reading.pods import LOOK_BACK, version_tuple
 from sources.runai.schemas import TABLES
 from transforms import Build, BuildReport, Finding, Layout, publish
 
 METRIC_HORIZON: Final = timedelta(hours=24)
+VERSION: Final = version("runai-pods")
 
 
 @dataclass
@@ -81,7 +82,8 @@ class _Run:
 
     def prepare(self) -> BuildKnown:
         """Commit what an earlier run left behind, and learn everything that is committed."""
-        self.result.drained_loads = self.warehouse.drain()
+        if not self.settings.dry_run:
+            self.result.drained_loads = self.warehouse.drain()
         known = self._learn()
         self.result.first_run = known.last_as_of is None
         self._metric_floor = metric_floor(known, self.settings, self.result.as_of)
@@ -150,7 +152,7 @@ class _Run:
             "samples_read": result.metrics.samples_read,
             "windows_failed": result.metrics.windows_failed,
             "rejects": result.reading.rejects,
-            "version": version("runai-pods"),
+            "version": VERSION,
             "arguments": json.dumps(self.settings.arguments(), sort_keys=True),
             "read_seconds": result.read_seconds,
             "load_seconds": result.load_seconds,
@@ -234,7 +236,7 @@ def plan(known: BuildKnown, settings: Settings, as_of: datetime) -> list[str]:
     else:
         lines = [
             f"pods: the open set ({len(known.open())} pods known to be open)",
-            f"pods: completed and deleted since {last.isoformat()}, less two hours",
+            f"pods: completed and deleted since {(last - LOOK_BACK).isoformat()}",
             "pods: those that vanished, by workload; counts, as the referee",
         ]
     if settings.metrics != "none":
@@ -269,7 +271,7 @@ def _publish(result: RunResult, layout: Layout, build: Build, warehouse: Warehou
     result.build_seconds = time.perf_counter() - began
     progress.stage("publish")
     began = time.perf_counter()
-    publish(layout, build, result.build, result.findings)
+    publish(layout, build, result.build, result.findings, VERSION)
     result.publish_seconds = time.perf_counter() - began
     result.as_of = result.build.as_of or result.as_of
     result.finished_at = datetime.now(UTC)

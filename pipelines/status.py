@@ -31,23 +31,11 @@ _PODS: Final = """
 """
 _LAST_RUN: Final = "select * from runs where outcome = 'loaded' order by finished_at desc limit 1"
 _REJECTS: Final = "select coalesce(sum(rejects), 0)::bigint as rejects from runs"
-# A run counts the whole first, then the stretches of `createdAt` that it looked into. The whole has no beginning, and
-# of all counts without one it ends last.
 _COUNTS: Final = """
-    with counts as (
-        select *, regexp_extract(filter, 'createdAt<=([^,&]*)', 1) as counted_until,
-            filter not like '%createdAt>=%' as has_no_beginning
-        from pod_counts where warehouse_count is not null
-    ),
-    last_whole as (
-        select counted_at, counted_until from counts where has_no_beginning
-        order by counted_until desc, counted_at desc limit 1
-    )
-    select filter, api_count, warehouse_count, difference, counts.counted_at,
-        has_no_beginning and counts.counted_until = last_whole.counted_until as is_whole
-    from counts join last_whole on counts.counted_at >= last_whole.counted_at
-    qualify row_number() over (partition by filter order by counts.counted_at desc) = 1
-    order by is_whole desc, counts.counted_at, filter
+    select is_whole, filter, api_count, warehouse_count, difference, counted_at from pod_counts
+    where warehouse_count is not null and as_of = (select max(as_of) from pod_counts where warehouse_count is not null)
+    qualify row_number() over (partition by filter order by counted_at desc) = 1
+    order by is_whole desc, counted_at, filter
 """
 _GAPS: Final = """
     with loaded as (

@@ -77,7 +77,7 @@ def _read(result: RunResult, settings: Settings) -> list[tuple[str, str]]:
     ]
     if settings.metrics != "none":
         hint = "; of the last 24 hours, --since DATE asks for more" if result.first_run and not settings.since else ""
-        lines.append(("samples", f"{result.metrics.samples_read:,} read{hint}"))
+        lines.append(("samples", f"{result.metrics.samples_read:,} read, kept in raw{hint}"))
     return lines
 
 
@@ -125,7 +125,10 @@ def warnings_of(result: RunResult) -> list[str]:
             fields = ", ".join(f"{name} ({number:,})" for name, number in sorted(counter.items()))
             said.append(f"fields that are {what}, kept as they came: {fields}")
     if result.metrics.windows_failed:
-        said.append(f"metrics of {result.metrics.windows_failed:,} windows could not be read; the next run asks again")
+        said.append(
+            f"{result.metrics.windows_failed:,} requests for metrics failed and are noted in raw.metric_windows; "
+            "--since DATE asks again, for pods that still run"
+        )
     return said
 
 

@@ -49,6 +49,8 @@ create table raw_pod_absences (
 
 create table raw_pod_counts (
     counted_at timestamptz,
+    as_of timestamptz,
+    is_whole boolean,
     filter varchar,
     api_count bigint,
     warehouse_count bigint,

@@ -195,7 +195,13 @@ def pod_counts(
             listing = Listing(filters=tuple(filters), search=search, deleted=deleted)
             number = count(open_client, listing)
             counted_at = open_client.clock()
-            row = {"counted_at": counted_at, "filter": in_words(listing), "api_count": number}
+            row = {
+                "counted_at": counted_at,
+                "as_of": counted_at,
+                "is_whole": not filters and search is None,
+                "filter": in_words(listing),
+                "api_count": number,
+            }
             seen.add("pod_counts", row, counted_at)
         yield from _named(seen.batches(all_of_it=True))
 

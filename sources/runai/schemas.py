@@ -75,6 +75,10 @@ POD_ABSENCES: Final = pa.schema(
 POD_COUNTS: Final = pa.schema(
     [
         _required("counted_at", INSTANT),
+        # The instant that the reading stands for: the counts of one run share it.
+        _required("as_of", INSTANT),
+        # Whether it counts all pods; the others count days of `createdAt`, or what a caller narrowed them to.
+        _required("is_whole", pa.bool_()),
         # What was counted, in the words of the request: the query string without its escapes.
         _required("filter", pa.string()),
         _required("api_count", pa.int64()),
@@ -164,7 +168,7 @@ RUNS: Final = pa.schema(
         # `loaded`: everything that was read is committed. `failed`: the run stopped; only what committed counts.
         _required("outcome", pa.string()),
         pa.field("error", pa.string()),
-        # When the last complete read of the open set began; null where this run did not finish one.
+        # The `as_of` of the read of the open set, if this run completed one: what moves the cursors.
         pa.field("open_set_read_at", INSTANT),
         _required("requests", pa.int64()),
         _required("retries", pa.int64()),

@@ -16,7 +16,8 @@ TABLES = {
     "requests bigint, rejects bigint",
     "pods": "pod_id varchar, project_id varchar, project_name varchar, phase varchar, completed_at timestamptz, "
     "is_completed boolean, is_deleted boolean, is_reachable boolean, allocated_gpu double",
-    "pod_counts": "counted_at timestamptz, filter varchar, api_count bigint, warehouse_count bigint, difference bigint",
+    "pod_counts": "counted_at timestamptz, as_of timestamptz, is_whole boolean, filter varchar, api_count bigint, "
+    "warehouse_count bigint, difference bigint",
 }
 
 
@@ -33,11 +34,11 @@ def pod(pod_id: str, **fields: Any) -> dict[str, Any]:
     return {**row, "is_completed": False, "is_deleted": False, "is_reachable": True, "allocated_gpu": 1.0, **fields}
 
 
-def count(counted_at: datetime, words: str, api: int, here: int | None) -> dict[str, Any]:
-    """A row of `pod_counts`."""
+def count(counted_at: datetime, words: str, api: int, here: int | None, **fields: Any) -> dict[str, Any]:
+    """A row of `pod_counts`, of everything unless it says otherwise, by a run as of noon."""
     difference = None if here is None else api - here
-    row = {"counted_at": counted_at, "filter": words, "api_count": api, "warehouse_count": here}
-    return {**row, "difference": difference}
+    row = {"counted_at": counted_at, "as_of": T0, "is_whole": True, "filter": words, "api_count": api}
+    return {**row, "warehouse_count": here, "difference": difference, **fields}
 
 
 def publish(data_dir: Path, name: str = "one", **tables: Sequence[dict[str, Any]]) -> Path:

@@ -86,15 +86,16 @@ UNTIL_T0 = "createdAt<=2026-03-01T11:59:00Z"
 
 
 def test_counts_are_those_of_the_last_run(tmp_path: Path) -> None:
+    yesterday = T0 - timedelta(days=1)
     counts = [
-        count(T0 - timedelta(days=1), "filterBy=createdAt<=2026-02-28T11:59:00Z", 9, 8),
-        count(T0, f"filterBy={UNTIL_T0}", 1200, 1200),
+        count(yesterday, "filterBy=createdAt<=2026-02-28T11:59:00Z", 9, 8, as_of=yesterday),
+        count(T0, f"filterBy={UNTIL_T0}", 1200, 1199),
         # The same instant read again: the demo's clock stands still after a failure.
-        count(T0, f"filterBy={UNTIL_T0}", 1200, 1200),
+        count(T0 + timedelta(seconds=1), f"filterBy={UNTIL_T0}", 1200, 1200),
         count(T0, f"filterBy=deletedAt>=2026,{UNTIL_T0}&deleted=true", 4, 4),
-        count(T0 + timedelta(seconds=1), "filterBy=createdAt<=2026-02-20T23:59:59Z", 100, 100),
-        count(T0 + timedelta(seconds=1), f"filterBy=createdAt>=2026-03-01,{UNTIL_T0}", 30, 30),
-        count(T0 + timedelta(seconds=2), "search=x", 5, None),
+        count(T0, "filterBy=createdAt<=2026-02-20T23:59:59Z", 100, 100, is_whole=False),
+        count(T0, f"filterBy=createdAt>=2026-03-01,{UNTIL_T0}", 30, 30, is_whole=False),
+        count(T0 + timedelta(days=1), "search=x", 5, None, as_of=T0 + timedelta(days=1)),
     ]
     # The clock that stamps counts is the control plane's, as of which the run is; the demo's is days behind.
     publish(tmp_path, runs=[run(T0 + timedelta(days=3))], pod_counts=counts)
@@ -108,7 +109,7 @@ def test_counts_that_differ_are_summed_up(tmp_path: Path) -> None:
     counts = [
         count(T0, f"filterBy={UNTIL_T0}", 1210, 1204),
         count(T0, f"filterBy={UNTIL_T0}&deleted=true", 4, 4),
-        count(T0, f"filterBy=createdAt>=2026-02-28,{UNTIL_T0}", 40, 34),
+        count(T0, f"filterBy=createdAt>=2026-02-28,{UNTIL_T0}", 40, 34, is_whole=False),
     ]
     publish(tmp_path, runs=[run(T0)], pod_counts=counts)
     status = read_status(tmp_path, T0)

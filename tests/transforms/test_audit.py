@@ -29,10 +29,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
         requested_node_pools=["default"],
     )
     listed = {"pod_id": "pod-1", "content_hash": "", "observed_at": at(0)}
-    count = {"counted_at": at(4), "filter": "", "api_count": 1, "warehouse_count": 1, "observed_at": at(4)}
+    asked = {"counted_at": at(4), "as_of": at(4), "is_whole": True, "filter": "", "observed_at": at(4)}
+    count = asked | {"api_count": 1, "warehouse_count": 1}
     # Of two counts by one filter the last one speaks, and only those of the last run do.
     doubted = count | {"counted_at": at(3), "warehouse_count": 0}
-    past = count | {"counted_at": at(-50), "warehouse_count": 0}
+    past = count | {"counted_at": at(-50), "as_of": at(-50), "warehouse_count": 0}
     files.load(
         "1.5",
         pods=[whole],

@@ -253,8 +253,23 @@ def test_nested_parts_of_another_shape_lose_no_pod(build: Build, files: DuckDBFi
 
 def test_counts_and_runs_are_shown_as_they_are(build: Build, files: DuckDBFiles) -> None:
     counts = [
-        {"counted_at": at(1), "filter": "", "api_count": 5, "warehouse_count": 3, "observed_at": at(1)},
-        {"counted_at": at(2), "filter": "deleted=true", "api_count": 5, "observed_at": at(2)},
+        {
+            "counted_at": at(1),
+            "as_of": at(1),
+            "is_whole": True,
+            "filter": "",
+            "api_count": 5,
+            "warehouse_count": 3,
+            "observed_at": at(1),
+        },
+        {
+            "counted_at": at(2),
+            "as_of": at(2),
+            "is_whole": True,
+            "filter": "deleted=true",
+            "api_count": 5,
+            "observed_at": at(2),
+        },
     ]
     files.load("1.5", pod_counts=counts, runs=[run(3, requests=7)])
     refreshed(build, files.store)

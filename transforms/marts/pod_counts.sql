@@ -3,6 +3,8 @@
 -- rebuilt by: whole
 --
 -- counted_at timestamptz: When the answer arrived.
+-- as_of timestamptz: The instant that the reading stands for; the counts of one run share it.
+-- is_whole boolean: Counts all pods; the others count days of their creation.
 -- filter varchar: What was counted, in the words of the request.
 -- api_count bigint: The API's count.
 -- warehouse_count bigint: The count by our own tables at that moment; null where there was nothing to compare with.
@@ -12,6 +14,8 @@ with raw_pod_counts as (select * from raw_pod_counts),
 final as (
     select
         counted_at,
+        as_of,
+        is_whole,
         filter,
         api_count,
         warehouse_count,

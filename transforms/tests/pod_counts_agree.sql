@@ -2,16 +2,15 @@
 -- severity: warn
 -- looks at: everything
 with last_run as (
-    select started_at
-    from runs
-    order by started_at desc
-    limit 1
+    select max(as_of) as as_of
+    from pod_counts
+    where warehouse_count is not null
 ),
 
 last_counts as (
     select pod_counts.*
     from pod_counts
-    inner join last_run on pod_counts.counted_at >= last_run.started_at
+    inner join last_run using (as_of)
     qualify row_number() over (partition by pod_counts.filter order by pod_counts.counted_at desc) = 1
 )
 

@@ -2,10 +2,8 @@
 -- severity: warn
 -- looks at: everything
 with last_run as (
-    select started_at
+    select max(as_of) as as_of
     from runs
-    order by started_at desc
-    limit 1
 )
 
 select
@@ -13,5 +11,5 @@ select
     raw_rejects.reason,
     count(*) as payloads
 from raw_rejects
-inner join last_run on raw_rejects.observed_at >= last_run.started_at
+inner join last_run on raw_rejects.observed_at >= last_run.as_of
 group by raw_rejects.endpoint, raw_rejects.reason

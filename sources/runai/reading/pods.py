@@ -135,9 +135,9 @@ class PodReading:
     def _referee(self) -> Iterator[None]:
         """Compare counts, read again what disagrees, and record the rest."""
         self.progress.stage("referee")
-        judge = referees.Referee(self.client, self.seen, self.created_until, self.deleted_since)
+        judge = referees.Referee(self.client, self.seen, self.as_of, self.created_until, self.deleted_since)
         judge.probe()
-        whole: referees.Days = (None, None)
+        whole = referees.EVERYTHING
         disputed: list[referees.Days] = []
         if not judge.agrees(whole):
             # Pods that were deleted since their list was read explain most differences, for one request.

@@ -1,4 +1,4 @@
-"""Hold the warehouse against the API's own counts, and read again where they disagree.
+"""Hold the warehouse against the API's own counts, and find where they disagree.
 
 Counts are asked with `createdAt` up to a minute before the reading began, so that pods born since do not count.
 Deleted pods count within the purge horizon only. Whether plain lists include deleted pods is told by a probe, so that
@@ -26,6 +26,7 @@ DAY: Final = timedelta(days=1)
 
 Days = tuple[date | None, date | None]
 """The first and last UTC day of a stretch of `createdAt`, both included; None is open."""
+EVERYTHING: Final[Days] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Referee:
 
     client: RunaiClient
     seen: Observations
+    as_of: datetime
     created_until: datetime
     deleted_since: datetime
     plain_has_deleted: bool = False
@@ -106,6 +108,8 @@ class Referee:
         ):
             row = {
                 "counted_at": verdict.counted_at,
+                "as_of": self.as_of,
+                "is_whole": days == EVERYTHING,
                 "filter": words,
                 "api_count": api_count,
                 "warehouse_count": warehouse_count,
