@@ -121,8 +121,10 @@ def test_everything_odd_is_a_warning() -> None:
         "3 payloads could not be read; they are kept in the raw table rejects",
         "fields that are not in the contract, kept as they came: foo (2)",
         "fields that are unreadable, kept as they came: ip (1)",
-        "5 requests for metrics failed and are noted in raw.metric_windows; --since DATE asks again, for pods that "
-        "still run",
+        (
+            "5 requests for metrics failed and are noted in raw.metric_windows; --since DATE asks again, for pods that "
+            "still run"
+        ),
     ]
     assert warnings_of(result()) == []
 
