@@ -19,9 +19,10 @@ RSS_PER_MB: Final = 1e6 if sys.platform == "darwin" else 1e6 / 1024
 
 @dataclass(frozen=True)
 class Measured:
-    """What a process cost: seconds from start to exit, megabytes (10^6) at its peak, and what it said."""
+    """What a process cost: seconds from start to exit, of its CPUs, megabytes (10^6) at its peak, and what it said."""
 
     seconds: float
+    cpu_seconds: float
     peak_mb: float
     said: dict[str, Any]
 
@@ -51,7 +52,7 @@ def run(arguments: Sequence[str], folder: Path, **environment: str) -> Measured:
     text = output.read_text()
     if child.returncode != 0:
         raise RuntimeError(f"python {' '.join(arguments)} ended with {child.returncode}:\n{text[-3000:]}")
-    return Measured(seconds, usage.ru_maxrss / RSS_PER_MB, _last_json(text))
+    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / RSS_PER_MB, _last_json(text))
 
 
 def clean_environment(folder: Path, extra: Mapping[str, str]) -> dict[str, str]:

@@ -35,7 +35,10 @@ def play(rounds: int, pods: int = PODS) -> Scene:
         for name in table.turns(rounds):
             measured = _one(name, plane)
             table.add(name, measured, plane.requests())
-            print(f"{name:<6} {measured.seconds:6.1f} s {measured.peak_mb:6.0f} MB", flush=True)
+            print(
+                f"{name:<6} {measured.seconds:6.1f} s {measured.cpu_seconds:6.1f} s CPU {measured.peak_mb:6.0f} MB",
+                flush=True,
+            )
     if len(table.all("pods")) != 1:
         raise RuntimeError(f"the contestants do not agree on the number of pods: {table.all('pods')}")
     found = f"{table.all('pods').pop():,.0f} pods"

@@ -36,7 +36,10 @@ def play(rounds: int) -> Scene:
             measured = publish(planes[name].url, scratch / name)
             table.add(name, measured, planes[name].requests())
             pages = math.ceil(measured.said["open"] / MAX_PAGE)
-            print(f"{name:<6} {measured.seconds:6.1f} s {measured.peak_mb:6.0f} MB", flush=True)
+            print(
+                f"{name:<6} {measured.seconds:6.1f} s {measured.cpu_seconds:6.1f} s CPU {measured.peak_mb:6.0f} MB",
+                flush=True,
+            )
         start_up = run(["-c", "import pipelines.run"], scratch).seconds
     title = "Incremental run: 2,000 open pods, 1,000 changes, over a long history and a short one"
     return Scene(title, table.lines(), list(_goals(table, pages, start_up)))

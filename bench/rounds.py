@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.child import Measured
 
-COLUMNS: Final = ("seconds", "load", "peak", "requests", "pods")
+COLUMNS: Final = ("seconds", "cpu", "load", "peak", "requests", "pods")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Rounds:
     def add(self, name: str, measured: Measured, requests: int) -> None:
         """Note one contestant's turn."""
         said = measured.said
-        values = (measured.seconds, said["seconds"], measured.peak_mb, requests, said["pods"])
+        cost = (measured.seconds, measured.cpu_seconds, said["seconds"], measured.peak_mb)
+        values = (*cost, requests, said["pods"])
         for column, value in zip(COLUMNS, values, strict=True):
             self._found.setdefault((name, column), []).append(value)
 
@@ -62,12 +63,12 @@ class Rounds:
 
     def lines(self) -> list[str]:
         """A Markdown table: a line per contestant, its median and its range in brackets."""
-        head = ["", "whole process, s", "read and load, s", "peak, MB", "requests"]
+        head = ["", "whole process, s", "its CPU, s", "read and load, s", "peak, MB", "requests"]
         lines = [_line(head), _line(["---"] + ["---:"] * (len(head) - 1))]
         for name, title in self._titles.items():
-            seconds, load = (self._spread(name, column) for column in ("seconds", "load"))
-            peak, requests = (f"{self.median(name, column):,.0f}" for column in ("peak", "requests"))
-            lines.append(_line([title, seconds, load, peak, requests]))
+            times = [self._spread(name, column) for column in ("seconds", "cpu", "load")]
+            numbers = [f"{self.median(name, column):,.0f}" for column in ("peak", "requests")]
+            lines.append(_line([title, *times, *numbers]))
         return lines
 
     def _spread(self, name: str, column: str) -> str:

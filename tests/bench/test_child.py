@@ -15,7 +15,7 @@ def test_what_a_process_says_last_is_kept_with_its_time_and_its_own_memory(tmp_p
     )
     measured = run(["-c", code], tmp_path)
     assert measured.said == {"pods": 3}
-    assert measured.seconds >= 0.2
+    assert measured.seconds >= max(0.2, measured.cpu_seconds)
     assert measured.peak_mb >= 64
 
 

@@ -10,7 +10,7 @@ def rounds(**loads: list[float]) -> Rounds:
     table = Rounds({name: name.title() for name in loads})
     for name, seconds in loads.items():
         for load in seconds:
-            table.add(name, Measured(load + 1, 100, {"seconds": load, "pods": 7}), requests=3)
+            table.add(name, Measured(load + 1, load / 2, 100, {"seconds": load, "pods": 7}), requests=3)
     return table
 
 
@@ -26,11 +26,11 @@ def test_the_median_is_not_moved_by_one_bad_round() -> None:
 
 def test_the_table_shows_medians_and_ranges() -> None:
     lines = rounds(tuned=[10, 12, 8], ours=[1, 2, 4]).lines()
-    assert lines[-1] == "| Ours | 3.00 (2.00–5.00) | 2.00 (1.00–4.00) | 100 | 3 |"
+    assert lines[-1] == "| Ours | 3.00 (2.00–5.00) | 1.00 (0.50–2.00) | 2.00 (1.00–4.00) | 100 | 3 |"
 
 
 def test_contestants_that_found_other_pods_are_told_apart() -> None:
     table = rounds(a=[1], b=[1])
     assert table.all("pods") == {7}
-    table.add("b", Measured(1, 1, {"seconds": 1, "pods": 8}), requests=1)
+    table.add("b", Measured(1, 1, 1, {"seconds": 1, "pods": 8}), requests=1)
     assert table.all("pods") == {7, 8}
