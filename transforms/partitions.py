@@ -42,20 +42,18 @@ def write(con: duckdb.DuckDBPyConnection, folder: Path, before: Path | None) -> 
 
 
 def _assign_files(con: duckdb.DuckDBPyConnection) -> set[str]:
-    """Fill `files` with the key of every pod's file; return the keys."""
+    """Fill `files` with the key of the file that the pods of each day of creation go to; return the keys."""
     con.execute(
         f"""
         create or replace temp table files as
         with days as (
-            select pod_id, cast(created_at at time zone 'UTC' as date) as created_on from marts.main.pods
-            union all
-            select pod_id, null from marts.main.cluster_pods anti join marts.main.pods using (pod_id)
+            select created_on, count(*) as pods from build.main.built_pods group by created_on
         )
         select
-            pod_id,
+            created_on,
             case
                 when created_on is null then '{_UNKNOWN}'
-                when count(*) over (partition by date_trunc('month', created_on)) > {_PODS_IN_A_FILE}
+                when sum(pods) over (partition by date_trunc('month', created_on)) > {_PODS_IN_A_FILE}
                     then strftime(created_on, '%Y-%m-%d')
                 else strftime(created_on, '%Y-%m')
             end as key
@@ -100,7 +98,8 @@ def _copy(con: duckdb.DuckDBPyConnection, model: Model, target: Path, keys: set[
             copy (
                 select mart.*, files.key
                 from marts.main.{model.name} as mart
-                inner join temp.files using (pod_id)
+                inner join build.main.built_pods using (pod_id)
+                inner join temp.files on built_pods.created_on is not distinct from files.created_on
                 where list_contains({literals(wanted[start : start + _FILES_AT_ONCE])}, files.key)
             ) to {literal(target)} ({_OPTIONS}, partition_by (key), overwrite_or_ignore)
             """

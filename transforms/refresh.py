@@ -142,7 +142,9 @@ def _hash(con: duckdb.DuckDBPyConnection) -> None:
         left join temp.pods as pod using (pod_id)
         left join ({_row_hashes("select * exclude (last_observed_at) from temp.pods")}) as looks using (pod_id)
         {" ".join(joins)}
-        left join build.main.built_pods as former using (pod_id)
+        left join (
+            select * from build.main.built_pods where pod_id in (from temp.wanted)
+        ) as former using (pod_id)
         """
     )
 

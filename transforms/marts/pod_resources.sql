@@ -18,14 +18,17 @@ with stg_requested_resources as (select * from stg_requested_resources),
 
 stg_allocated_resources as (select * from stg_allocated_resources),
 
-stg_base_resources as (select * from stg_base_resources),
-
 final as (
     select
         pod_id,
         resource,
         is_extended,
-        if(is_extended, null, stg_base_resources.unit) as unit,
+        case
+            when is_extended then null
+            when resource = 'gpu' then 'gpu'
+            when resource = 'cpu' then 'cores'
+            else 'bytes'
+        end as unit,
         quantity(stg_requested_resources.requested_text) as requested,
         quantity(stg_requested_resources.request_limit_text) as request_limit,
         quantity(stg_allocated_resources.allocated_text) as allocated,
@@ -35,7 +38,6 @@ final as (
         coalesce(stg_requested_resources.is_excluded, stg_allocated_resources.is_excluded) as is_excluded
     from stg_requested_resources
     full outer join stg_allocated_resources using (pod_id, resource, is_extended)
-    left join stg_base_resources using (resource)
 )
 
 select * from final

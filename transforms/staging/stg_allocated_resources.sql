@@ -3,8 +3,6 @@
 -- The API may drop an allocation when the pod ends, so each resource keeps its last value that was not null.
 with stg_pod_versions as (select * from stg_pod_versions),
 
-stg_base_resources as (select * from stg_base_resources),
-
 allocations as (
     select
         pod_id,
@@ -16,14 +14,16 @@ allocations as (
 
 base as (
     select
-        allocations.pod_id,
-        allocations.version_index,
-        stg_base_resources.resource,
+        pod_id,
+        version_index,
+        unnest(['gpu', 'gpu_memory', 'cpu', 'cpu_memory']) as resource,
         false as is_extended,
-        allocations.allocated_resources ->> stg_base_resources.api_key as allocated_text,
+        unnest(json_extract_string(
+            allocated_resources,
+            ['$.gpu', '$.gpuMemory', '$.cpu', '$.cpuMemory']
+        )) as allocated_text,
         cast(null as boolean) as is_excluded
     from allocations
-    cross join stg_base_resources
 ),
 
 listed as (

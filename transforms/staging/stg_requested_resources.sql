@@ -3,8 +3,6 @@
 -- An extended resource that is listed twice keeps both texts ('1 + 2'): which one holds is not ours to guess.
 with stg_pod_versions as (select * from stg_pod_versions),
 
-stg_base_resources as (select * from stg_base_resources),
-
 latest as (
     select
         pod_id,
@@ -15,14 +13,19 @@ latest as (
 
 base as (
     select
-        latest.pod_id,
-        stg_base_resources.resource,
+        pod_id,
+        unnest(['gpu', 'gpu_memory', 'cpu', 'cpu_memory']) as resource,
         false as is_extended,
-        latest.requested_resources -> stg_base_resources.api_key ->> 'request' as requested_text,
-        latest.requested_resources -> stg_base_resources.api_key ->> 'limit' as request_limit_text,
+        unnest(json_extract_string(
+            requested_resources,
+            ['$.gpu.request', '$.gpuMemory.request', '$.cpu.request', '$.cpuMemory.request']
+        )) as requested_text,
+        unnest(json_extract_string(
+            requested_resources,
+            ['$.gpu.limit', '$.gpuMemory.limit', '$.cpu.limit', '$.cpuMemory.limit']
+        )) as request_limit_text,
         cast(null as boolean) as is_excluded
     from latest
-    cross join stg_base_resources
 ),
 
 listed as (
