@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import fields
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final
@@ -14,7 +13,7 @@ from sources.runai.reading.known import Expected, KnownPod
 from sources.runai.reading.metrics import MetricTarget
 from transforms.sql import literal, literals
 
-_COLUMNS: Final = ", ".join(column.name for column in fields(KnownPod))
+_COLUMNS: Final = ", ".join(KnownPod._fields)
 
 
 class BuildKnown:

@@ -15,6 +15,7 @@ import pytest
 from simulator import Clock, Simulator, World, WorldConfig
 from sources.runai import cluster_pods, pod_counts, pod_metrics, pods, revision_pods, runai, workload_pods
 from sources.runai.reading.metrics import MetricTarget
+from sources.runai.schemas import TABLES
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 
@@ -105,8 +106,9 @@ def test_pods_of_revisions(world: World, tmp_path: Path) -> None:
 def test_counts(world: World, tmp_path: Path) -> None:
     found = loaded(tmp_path, pod_counts())["pod_counts"]
     alive = sum(pod.deleted_at is None for pod in shown(world))
-    assert sorted(row[2] for row in found) == sorted([alive, len(shown(world)) - alive])
-    assert all(row[3] is None for row in found)
+    api_count, warehouse_count = (TABLES["pod_counts"].names.index(name) for name in ("api_count", "warehouse_count"))
+    assert sorted(row[api_count] for row in found) == sorted([alive, len(shown(world)) - alive])
+    assert all(row[warehouse_count] is None for row in found)
 
 
 @pytest.mark.usefixtures("simulator")

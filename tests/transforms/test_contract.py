@@ -11,7 +11,7 @@ import pytest
 
 from simulator.contract import VERSIONS, document
 from sources.runai.reading.cluster_pods import _row as cluster_pod_row
-from sources.runai.reading.payload import pod_row
+from tests.sources.reading.rows import pod_row
 from tests.transforms.raw_files import DuckDBFiles, at
 from tests.transforms.tables import column, refreshed
 from transforms import Build, Layout, models

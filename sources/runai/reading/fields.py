@@ -66,6 +66,8 @@ def as_instant(value: object) -> datetime:
         msg = f"expected an instant as text, got {type(value).__name__}"
         raise ValueError(msg)  # noqa: TRY004 - one error for every value that cannot be read
     instant = datetime.fromisoformat(value)
+    if instant.tzinfo is UTC:
+        return instant
     if instant.tzinfo is None:
         return instant.replace(tzinfo=UTC)
     try:

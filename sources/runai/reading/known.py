@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class KnownPod:
-    """A pod as the warehouse has it."""
+class KnownPod(NamedTuple):
+    """A pod as the warehouse has it. A tuple, for a reading makes one of every pod that it sees."""
 
     pod_id: str
     workload_id: str | None

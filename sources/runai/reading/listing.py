@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from sources.runai.client import Reply, RunaiClient
 from sources.runai.errors import BrokenAnswer
@@ -38,12 +38,18 @@ class Page:
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """An instant as displayed, and the width of what the display may hide."""
+class Moment(NamedTuple):
+    """An instant, and how it is displayed; the fewer digits it shows, the wider the stretch that it stands for."""
 
     start: datetime
-    width: timedelta
+    text: str
+
+    @property
+    def width(self) -> timedelta:
+        """The width of what the display may hide."""
+        digits = _FRACTION.search(self.text)
+        shown = min(len(digits[1]), 6) if digits else 0
+        return timedelta(microseconds=10 ** (6 - shown))
 
     @property
     def end(self) -> datetime:
@@ -52,15 +58,12 @@ class Moment:
 
 
 def moment_of(text: object) -> Moment:
-    """Return what a displayed instant stands for; the fewer digits it shows, the wider.
+    """Return what a displayed instant stands for.
 
     Raises:
         ValueError: the text is no instant.
     """
-    start = as_instant(text)
-    digits = _FRACTION.search(str(text))
-    shown = min(len(digits[1]), 6) if digits else 0
-    return Moment(start, timedelta(microseconds=10 ** (6 - shown)))
+    return Moment(as_instant(text), str(text))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -79,7 +79,7 @@ def test_a_changed_name_is_a_change_and_a_missing_one_is_not() -> None:
 
 
 def test_a_pod_that_came_back_adds_a_row_though_nothing_changed() -> None:
-    before = replace(known(taken(payload())), is_reachable=False)
+    before = known(taken(payload()))._replace(is_reachable=False)
     assert len(read(taken(payload(), before=(before,)))["pods"]) == 1
 
 
@@ -87,6 +87,21 @@ def test_a_deleted_pod_stays_deleted_where_a_plain_list_shows_it_again() -> None
     before = known(taken(payload(), deleted=True))
     assert before.is_deleted
     assert read(taken(payload(), before=(before,)))["pods"] == []
+
+
+def test_a_pod_that_changes_within_one_answer_is_two_rows_each_as_it_was_shown() -> None:
+    seen = taken(payload(), payload(deletedAt="2026-01-09T00:00:00Z"))
+    assert [row["is_deleted"] for row in read(seen)["pods"]] == [False, True]
+
+
+def test_of_many_pods_only_the_changed_ones_add_rows() -> None:
+    before = tuple(known(taken(payload(n, name=f"n{n}")), f"p{n}") for n in range(4))
+    pods = [payload(n, name=f"n{n}", k8sPhase="Failed" if n % 2 else "Running") for n in range(4)]
+    rows = read(taken(*pods, before=before))["pods"]
+    assert [(row["id"], row["name"], row["k8s_phase"]) for row in rows] == [
+        ("p1", "n1", "Failed"),
+        ("p3", "n3", "Failed"),
+    ]
 
 
 def test_expected_counts_follow_what_is_read() -> None:
