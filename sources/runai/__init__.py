@@ -31,6 +31,8 @@ from sources.runai.reading.workloads import revision_pods as pods_of_revision
 from sources.runai.reading.workloads import workload_pods as pods_of_workload
 from sources.runai.schemas import TABLES
 
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
 __all__ = [
     "cluster_pods",
     "pod_counts",
@@ -225,9 +227,9 @@ def cluster_pods(
     Yields:
         Arrow tables for `cluster_pods` and `rejects`.
     """
-    warn = (report or ReadingReport()).warn
     with _client(client) as open_client:
-        yield from _named(read_cluster_pods(open_client, cluster_ids, known_hashes=known_hashes, warn=warn))
+        seen = _observations(report)
+        yield from _named(read_cluster_pods(open_client, cluster_ids, seen, known_hashes=known_hashes or {}))
 
 
 @dlt.resource(name="pod_metrics", write_disposition="append")
@@ -290,9 +292,9 @@ def _client(client: RunaiClient | None) -> Iterator[RunaiClient]:
         yield own
 
 
-def _observations() -> Observations:
-    now = datetime.now(UTC)
-    return Observations(NothingKnown(), ReadingReport(), created_until=now, deleted_since=now)
+def _observations(report: ReadingReport | None = None) -> Observations:
+    # No referee holds these readings against counts, so no pod needs to be expected.
+    return Observations(NothingKnown(), report or ReadingReport(), created_until=_LONG_AGO, deleted_since=_LONG_AGO)
 
 
 def _named(batches: Iterable[Batch]) -> Iterator[Any]:

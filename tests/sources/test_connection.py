@@ -90,6 +90,12 @@ def test_a_missing_address_is_named() -> None:
         connect(token="t")
 
 
+@pytest.mark.parametrize("version", ["latest", "2", "", "2.x"])
+def test_a_version_that_is_none_is_refused(version: str) -> None:
+    with pytest.raises(ConfigurationError, match="api_version must be a version such as"):
+        connect(base_url="https://tenant.run.ai", token="t", api_version=version)
+
+
 @pytest.mark.parametrize(("name", "lowest", "highest"), LIMITS)
 def test_numbers_out_of_range_are_refused(name: str, lowest: float, highest: float) -> None:
     for good in (lowest, highest):

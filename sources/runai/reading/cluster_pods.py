@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, Final
-
-import orjson
 
 from sources.runai.client import Reply, RunaiClient
 from sources.runai.errors import BrokenAnswer, NotFound
 from sources.runai.reading.fields import as_json, as_text
-from sources.runai.reading.observations import Batch, as_table
-from sources.runai.reading.payload import Row
-from sources.runai.schemas import TABLES
-
-Warn = Callable[[str], None]
+from sources.runai.reading.observations import Batch, Observations, ReadingReport
+from sources.runai.reading.payload import Payload, Row
 
 
 def _as_bool(value: object) -> bool:
@@ -55,7 +50,7 @@ _KNOWN: Final = frozenset(field for field, _, _ in _FIELDS)
 
 
 def read_cluster_pods(
-    client: RunaiClient, cluster_ids: Iterable[str], *, known_hashes: dict[str, str] | None = None, warn: Warn
+    client: RunaiClient, cluster_ids: Iterable[str], seen: Observations, *, known_hashes: Mapping[str, str]
 ) -> Iterator[Batch]:
     """Yield the pods of each cluster, those whose content is known to be the same left out.
 
@@ -64,38 +59,32 @@ def read_cluster_pods(
     Raises:
         BrokenAnswer: an answer is no list.
     """
-    known = known_hashes or {}
-    read_index = 0
     for cluster_id in cluster_ids:
         path = f"/v1/k8s/clusters/{cluster_id}/pods"
         try:
             reply: Reply[Any] = client.get(path)
         except NotFound:
-            warn(
+            seen.report.warn(
                 f"cluster {cluster_id} has no {path}: the deprecated list exists up to 2.21 only; "
                 "leave SOURCES__RUNAI__CLUSTER_PODS unset on newer control planes"
             )
             continue
         if not isinstance(reply.body, list):
-            msg = f"{path} answered without a list of pods"
-            raise BrokenAnswer(msg)
-        rows: dict[str, list[Row]] = {"cluster_pods": [], "rejects": []}
+            raise BrokenAnswer(f"{path} answered without a list of pods")
         for payload in reply.body:
-            table, row = _row(payload)
-            if known.get(row.get("pod_id", "")) != row.get("content_hash", ""):
-                rows[table].append(row | {"observed_at": reply.received_at, "read_index": read_index})
-            read_index += 1
-        for table, items in rows.items():
-            if items:
-                yield table, as_table(items, TABLES[table])
+            if not isinstance(payload, dict) or not isinstance(payload.get("podId"), str):
+                seen.reject("cluster_pods", payload, "the pod has no podId", reply.received_at)
+                continue
+            row = _row(payload, seen.report)
+            if known_hashes.get(row["pod_id"]) != row["content_hash"]:
+                seen.add("cluster_pods", row, reply.received_at)
+        yield from seen.batches(all_of_it=True)
 
 
-def _row(payload: Any) -> tuple[str, Row]:
-    if not isinstance(payload, dict) or not isinstance(payload.get("podId"), str):
-        text = orjson.dumps(payload).decode()
-        return "rejects", {"endpoint": "cluster_pods", "reason": "the pod has no podId", "payload": text}
+def _row(payload: Payload, report: ReadingReport) -> Row:
     row: Row = {}
     extra = {field: value for field, value in payload.items() if field not in _KNOWN}
+    report.unknown_fields.update(extra.keys())
     for field, column, coerce in _FIELDS:
         value = payload.get(field)
         try:
@@ -103,6 +92,7 @@ def _row(payload: Any) -> tuple[str, Row]:
         except (ValueError, OverflowError):
             row[column] = None
             extra[field] = value
+            report.unreadable_fields[field] += 1
     row["extra"] = as_json(extra) if extra else None
-    row["content_hash"] = blake2b(orjson.dumps(payload, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
-    return "cluster_pods", row
+    row["content_hash"] = blake2b(as_json(payload).encode(), digest_size=16).hexdigest()
+    return row
