@@ -10,6 +10,6 @@ from pod_resources
 where
     unit = 'bytes'
     and (
-        (requested is not null and whole_bytes(requested) is null)
-        or (allocated is not null and whole_bytes(allocated) is null)
+        requested not between -9223372036854775808 and 9223372036854775807
+        or allocated not between -9223372036854775808 and 9223372036854775807
     )
