@@ -29,6 +29,8 @@ create table taken_in (load_id varchar);
 create table published (generation varchar);
 create table build_info (fingerprint varchar);
 """
+# Which raw rows a `take_in` is bringing in.
+_IS_NEW = "_dlt_load_id in (from temp.new_loads)"
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,10 @@ class Build:
             return TakenIn([], {}, 0, started_over)
         try:
             with runner.workspace(self._con), transaction(self._con):
+                self._con.execute(f"create temp table new_loads as select unnest({literals(loads)}) as load_id")
                 rows = {table: self._append(raw, table, loads) for table in raw_tables()}
-                touched = self._touch(loads)
-                self._con.execute(f"insert into build.main.taken_in select unnest({literals(loads)})")
+                touched = self._touch()
+                self._con.execute("insert into build.main.taken_in from temp.new_loads")
         finally:
             raw.release(self._con)
         return TakenIn(loads, rows, touched, started_over)
@@ -143,7 +146,7 @@ class Build:
             for name, type_ in zip(columns.columns, columns.types, strict=True)
         ]
         rows.select(", ".join(typed)).insert_into(f"build.main.{table}")
-        arrived = f"build.main.{table} where list_contains({literals(loads)}, _dlt_load_id)"
+        arrived = f"build.main.{table} where {_IS_NEW}"
         # A load killed after it copied a file and before it said so copies the file again.
         self._con.execute(
             f"""
@@ -155,16 +158,15 @@ class Build:
         )
         return count(self._con, arrived)
 
-    def _touch(self, loads: list[str]) -> int:
+    def _touch(self) -> int:
         """Note which pods the loads concern and bring `known_pods` up to date for them."""
         con = self._con
-        new = f"list_contains({literals(loads)}, _dlt_load_id)"
         con.execute(
             f"""
             create temp table arrived as
-            select id as pod_id from build.main.raw_pods where {new}
-            union select pod_id from build.main.raw_pod_absences where {new}
-            union select pod_id from build.main.raw_cluster_pods where {new}
+            select id as pod_id from build.main.raw_pods where {_IS_NEW}
+            union select pod_id from build.main.raw_pod_absences where {_IS_NEW}
+            union select pod_id from build.main.raw_cluster_pods where {_IS_NEW}
             """
         )
         con.execute("insert into build.main.touched_pods from temp.arrived except from build.main.touched_pods")

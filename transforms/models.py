@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
@@ -56,6 +58,13 @@ def marts() -> tuple[Model, ...]:
     return models
 
 
+@cache
+def shared() -> frozenset[str]:
+    """Return the names that several models read: worth to be computed once."""
+    readers = Counter(name for model in (*staging(), *marts()) for name in model.inputs)
+    return frozenset(name for name, count in readers.items() if count > 1)
+
+
 def upstream(wanted: str) -> tuple[Model, ...]:
     """Return the model of this name and the models that it needs, in the order in which to run them."""
     every = {model.name: model for model in (*staging(), *marts())}
@@ -65,6 +74,25 @@ def upstream(wanted: str) -> tuple[Model, ...]:
         if name in every and name not in needed:
             needed.add(name)
             open_names.extend(every[name].inputs)
+    return tuple(model for model in every.values() if model.name in needed)
+
+
+def sources(model: Model) -> frozenset[str]:
+    """Return the names below a model that are no staging models or marts computed from others."""
+    every = upstream(model.name)
+    return frozenset().union(*(one.inputs for one in every)) - {one.name for one in every}
+
+
+def staging_of(wanted: Iterable[Model]) -> tuple[Model, ...]:
+    """Return the staging models that these marts need while the other marts are there, in the order to run them."""
+    every = {model.name: model for model in staging()}
+    needed: set[str] = set()
+    open_names = {name for model in wanted for name in model.inputs}
+    while open_names:
+        name = open_names.pop()
+        if name in every and name not in needed:
+            needed.add(name)
+            open_names |= every[name].inputs
     return tuple(model for model in every.values() if model.name in needed)
 
 

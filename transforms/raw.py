@@ -60,7 +60,7 @@ class DuckDBRaw:
         if not _has_table(con, self._dataset, table, database=_ATTACHED):
             return None
         source = f'select * from {_ATTACHED}."{self._dataset}"."{table}"'
-        return con.sql(f"{source} where list_contains({literals(load_ids)}, _dlt_load_id)")
+        return con.sql(f"{source} where _dlt_load_id in (select unnest({literals(load_ids)}))")
 
     def release(self, con: duckdb.DuckDBPyConnection) -> None:
         """Detach the file, so that dlt may write to it again."""

@@ -1,4 +1,7 @@
-"""Brings the marts up to date: touched and open pods are rebuilt, a few thousand at a time; the rest is kept.
+"""Brings the marts up to date: touched pods are rebuilt, a few thousand at a time; the rest is kept.
+
+Of a pod that was only looked at, still open, nothing but the time of that look can differ: of these, only the marts are
+rebuilt that read more than rows about single pods.
 
 Most rebuilt pods come out as they were. `built_pods` remembers a hash of each pod's rows in every mart, so that only
 those that differ are written, and so that a publication knows what it changes without a look at what was there.
@@ -63,21 +66,14 @@ def refresh(con: duckdb.DuckDBPyConnection, as_of: datetime | None = None) -> Bu
     """Rebuild what changed, in batches that are each complete, so that a killed refresh goes on where it stopped."""
     started = time.perf_counter()
     with runner.workspace(con):
+        con.execute("create temp table touched as select distinct pod_id from build.main.touched_pods")
         con.execute(
-            f"""
-            create temp table due as
-            select pod_id, (row_number() over (order by pod_id) - 1) // {_POD_BATCH} as batch
-            from (
-                select pod_id from build.main.touched_pods
-                union
-                select pod_id from build.main.known_pods where is_open
-            )
+            """
+            create temp table looked_at as
+            select pod_id from build.main.known_pods where is_open and pod_id not in (from temp.touched)
             """
         )
-        rebuilt = count(con, "temp.due")
-        for batch in range(-(-rebuilt // _POD_BATCH)):
-            con.execute(f"create or replace temp table wanted as select pod_id from temp.due where batch = {batch}")
-            _rebuild_pods(con)
+        rebuilt = _rebuild_pods(con, "touched", _pod_marts()) + _rebuild_pods(con, "looked_at", _moving_marts())
     _rebuild_whole(con)
     by_project = _changes(con)
     return BuildReport(
@@ -94,39 +90,70 @@ def _pod_marts() -> tuple[Model, ...]:
     return tuple(mart for mart in models.marts() if mart.rebuilt_by == "pod_id")
 
 
-def _rebuild_pods(con: duckdb.DuckDBPyConnection) -> None:
+def _moving_marts() -> tuple[Model, ...]:
+    """Return the marts in which a pod may differ although no row about it arrived: what they read is not by pod."""
+    return tuple(mart for mart in _pod_marts() if not models.sources(mart) <= runner.POD_COLUMN.keys())
+
+
+def _rebuild_pods(con: duckdb.DuckDBPyConnection, pods: str, marts: Sequence[Model]) -> int:
+    """Rebuild these marts for the pods that the temporary table `pods` lists; return how many pods these are."""
+    rebuilt = count(con, f"temp.{pods}")
+    for start in range(0, rebuilt, _POD_BATCH):
+        with runner.workspace(con):
+            con.execute(
+                f"create temp table wanted as from temp.{pods} order by pod_id limit {_POD_BATCH} offset {start}"
+            )
+            _rebuild_batch(con, marts)
+    return rebuilt
+
+
+def _rebuild_batch(con: duckdb.DuckDBPyConnection, marts: Sequence[Model]) -> None:
     """Rebuild the pods in `wanted`. A kill between two of the steps makes the next refresh do them again."""
-    runner.restrict(con, "wanted", as_="table")
-    for model in models.staging():
+    runner.restrict(con, "wanted", as_="view", inputs=["raw_pods", "raw_cluster_pods"])
+    runner.restrict(con, "wanted", as_="table", inputs=["known_pods"])
+    for mart in _pod_marts():
+        if mart not in marts:
+            runner.restrict_mart(con, "wanted", mart)
+    for model in models.staging_of(marts):
         # Kept in the build database and restricted above.
         if model.name != "known_pods":
-            runner.run(con, model, as_="view")
-    for mart in _pod_marts():
+            runner.run(con, model, as_="table" if model.name in models.shared() else "view")
+    for mart in marts:
         runner.run(con, mart)
-    _hash(con)
+    _hash(con, marts)
     # Books first: a kill after this publishes too much, never too little.
     _note_unpublished(con)
     with transaction(con):
-        for mart in _pod_marts():
-            differing = f"select pod_id from temp.hashed where {mart.name} is distinct from former.{mart.name}"
-            con.execute(f"delete from marts.main.{mart.name} where pod_id in ({differing})")
-            con.execute(
-                f"insert into marts.main.{mart.name} select * from temp.{mart.name} where pod_id in ({differing})"
-            )
+        for mart in marts:
+            _write(con, mart)
     with transaction(con):
         con.execute("delete from build.main.built_pods where pod_id in (from temp.wanted)")
         con.execute("insert into build.main.built_pods select * exclude (former) from temp.hashed")
         con.execute("delete from build.main.touched_pods where pod_id in (from temp.wanted)")
 
 
-def _hash(con: duckdb.DuckDBPyConnection) -> None:
+def _write(con: duckdb.DuckDBPyConnection, mart: Model) -> None:
+    """Replace the rows of the pods that differ."""
+    differing = f"temp.hashed where {mart.name} is distinct from former.{mart.name}"
+    if count(con, f"{differing} and former.{mart.name} is not null"):
+        con.execute(f"delete from marts.main.{mart.name} where pod_id in (select pod_id from {differing})")
+    if count(con, f"{differing} and {mart.name} is not null"):
+        con.execute(
+            f"insert into marts.main.{mart.name}"
+            f" select * from temp.{mart.name} where pod_id in (select pod_id from {differing})"
+        )
+
+
+def _hash(con: duckdb.DuckDBPyConnection, marts: Sequence[Model]) -> None:
     """Put a row as in `built_pods` for every wanted pod into `hashed`, with its former one beside it."""
-    marts = [mart.name for mart in _pod_marts()]
+    rebuilt = [mart.name for mart in marts]
+    hashes = {mart.name: f"former.{mart.name}" for mart in _pod_marts()}
+    hashes |= {name: f"now_{name}.hash" for name in rebuilt}
     # The time of the last look moves although the pod did not: no reason to call it changed.
-    content = " + ".join(
-        ["coalesce(looks.hash, 0)", *(f"coalesce({name}.hash, 0)" for name in marts if name != "pods")]
-    )
-    joins = [f"left join ({_row_hashes(f'select * from temp.{name}')}) as {name} using (pod_id)" for name in marts]
+    content = " + ".join(f"coalesce({now}, 0)" for now in hashes.values())
+    hashes["pods"] += " + hash(pod.last_observed_at)"
+    rows = {name: f"temp.{name}" for name in rebuilt} | {"pods": "(select * exclude (last_observed_at) from temp.pods)"}
+    joins = [f"left join ({_row_hashes(rows[name])}) as now_{name} using (pod_id)" for name in rebuilt]
     con.execute(
         f"""
         create or replace temp table hashed as
@@ -136,11 +163,10 @@ def _hash(con: duckdb.DuckDBPyConnection) -> None:
             pod.is_completed,
             pod.is_deleted,
             {content} as content,
-            {", ".join(f"{name}.hash as {name}" for name in marts)},
+            {", ".join(f"{now} as {name}" for name, now in hashes.items())},
             former
         from temp.wanted
         left join temp.pods as pod using (pod_id)
-        left join ({_row_hashes("select * exclude (last_observed_at) from temp.pods")}) as looks using (pod_id)
         {" ".join(joins)}
         left join (
             select * from build.main.built_pods where pod_id in (from temp.wanted)
@@ -150,11 +176,16 @@ def _hash(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _row_hashes(rows: str) -> str:
-    return f"select pod_id, sum(hash(content)) as hash from ({rows}) as content group by pod_id"
+    return f"select pod_id, sum(hash(content)) as hash from {rows} as content group by pod_id"
 
 
 def _note_unpublished(con: duckdb.DuckDBPyConnection) -> None:
     """Remember, until the next publication, which pods and which days of which tables differ from the last one."""
+    # A pod that moved to another day takes its rows in every table along.
+    moved = "(former is not null and created_on is distinct from former.created_on)"
+    differing = ", ".join(
+        f"if({mart.name} is distinct from former.{mart.name} or {moved}, '{mart.name}', null)" for mart in _pod_marts()
+    )
     with transaction(con):
         con.execute(
             """
@@ -165,18 +196,18 @@ def _note_unpublished(con: duckdb.DuckDBPyConnection) -> None:
                 and pod_id not in (select pod_id from build.main.unpublished_pods)
             """
         )
-        for mart in _pod_marts():
-            con.execute(
-                f"""
-                insert into build.main.unpublished_days
-                select distinct '{mart.name}', unnest([created_on, former.created_on])
+        con.execute(
+            f"""
+            insert into build.main.unpublished_days
+            select table_name, unnest([created_on, former_on])
+            from (
+                select distinct unnest([{differing}]) as table_name, created_on, former.created_on as former_on
                 from temp.hashed
-                where {mart.name} is distinct from former.{mart.name}
-                    -- A pod that moved to another day takes its rows in every table along.
-                    or (former is not null and created_on is distinct from former.created_on)
-                except from build.main.unpublished_days
-                """
             )
+            where table_name is not null
+            except from build.main.unpublished_days
+            """
+        )
 
 
 def _rebuild_whole(con: duckdb.DuckDBPyConnection) -> None:

@@ -17,45 +17,60 @@ from transforms.models import Model
 from transforms.sql import literal
 
 # Which column of an input says the pod that a row belongs to.
-_POD_COLUMN = {"raw_pods": "id", "raw_pod_absences": "pod_id", "raw_cluster_pods": "pod_id", "known_pods": "pod_id"}
+POD_COLUMN = {"raw_pods": "id", "raw_pod_absences": "pod_id", "raw_cluster_pods": "pod_id", "known_pods": "pod_id"}
 
 
 @contextmanager
 def workspace(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Drop every temporary table and view when done, whatever happened."""
+    """Drop every temporary table and view that was made inside when done, whatever happened."""
+    before = _temporary(con)
     try:
         yield
     finally:
-        for kind in ("view", "table"):
-            names = con.execute(
-                f"select {kind}_name from duckdb_{kind}s() where database_name = 'temp' and not internal"
-            ).fetchall()
-            for (name,) in names:
-                con.execute(f'drop {kind} if exists temp."{name}"')
+        for kind, name in _temporary(con):
+            if (kind, name) not in before:
+                con.execute(f'drop {kind} temp."{name}"')
+
+
+def _temporary(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """Return kind and name of what is temporary, views first, for they read the tables."""
+    return con.execute(
+        """
+        select 'view', view_name from duckdb_views() where database_name = 'temp' and not internal
+        union all
+        select 'table', table_name from duckdb_tables() where database_name = 'temp'
+        """
+    ).fetchall()
 
 
 def restrict(
-    con: duckdb.DuckDBPyConnection, pods: str, as_: Literal["view", "table"], inputs: Iterable[str] = tuple(_POD_COLUMN)
+    con: duckdb.DuckDBPyConnection, pods: str, as_: Literal["view", "table"], inputs: Iterable[str] = tuple(POD_COLUMN)
 ) -> None:
     """Put before the models the rows of those pods only that the temporary table `pods` lists."""
     for name in inputs:
         con.execute(
             f"create or replace temp {as_} {name} as"
-            f" select * from build.main.{name} where {_POD_COLUMN[name]} in (select pod_id from temp.{pods})"
+            f" select * from build.main.{name} where {POD_COLUMN[name]} in (select pod_id from temp.{pods})"
         )
+
+
+def restrict_mart(con: duckdb.DuckDBPyConnection, pods: str, mart: Model) -> None:
+    """Put a mart's present rows of those pods only before the models and tests that read it."""
+    con.execute(
+        f"create or replace temp view {mart.name} as"
+        f" select * from marts.main.{mart.name} where pod_id in (from temp.{pods})"
+    )
 
 
 def run(con: duckdb.DuckDBPyConnection, model: Model, as_: Literal["view", "table"] = "table") -> None:
     """Make the model's rows readable under its name; a model with declared columns gets exactly these, or fails."""
+    con.execute(f"create or replace temp {as_} {model.name} as {model.sql}")
     if not model.columns:
-        con.execute(f"create or replace temp {as_} {model.name} as {model.sql}")
         return
-    found = con.sql(model.sql).columns
+    found = con.table(f"temp.{model.name}").columns
     declared = [column.name for column in model.columns]
     if found != declared:
         raise ModelError(f"{model.name}.sql selects {found}, its header declares {declared}")
-    con.execute(f"create or replace temp table {model.name} ({column_list(model)})")
-    con.execute(f"insert into temp.{model.name} {model.sql}")
 
 
 def create(con: duckdb.DuckDBPyConnection, database: str, models: Iterable[Model]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import pytest
 
 from simulator.contract import VERSIONS, document
-from sources.runai.reading.cluster_pods import _row as cluster_pod_row
 from tests.sources.reading.rows import pod_row
 from tests.transforms.raw_files import DuckDBFiles, at
 from tests.transforms.tables import column, refreshed
@@ -26,11 +26,19 @@ OPAQUE = {"nodeAffinity"}
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
     layout = Layout(tmp_path_factory.mktemp("contract"))
     files = DuckDBFiles(layout.data_dir)
-    _, listed = cluster_pod_row(CONTRACT["ClusterPod"]["payload"])
+    listed = {_snake_case(name): _flat(value) for name, value in CONTRACT["ClusterPod"]["payload"].items()}
     read = pod_row(CONTRACT["Pod"]["payload"]) | {"found_by": "all", "observed_at": at(0)}
-    files.load("1.5", pods=[read], cluster_pods=[listed | {"observed_at": at(0)}])
+    files.load("1.5", pods=[read], cluster_pods=[listed | {"content_hash": "", "observed_at": at(0)}])
     with Build(layout) as build:
         yield refreshed(build, files.store)
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?=[A-Z])", "_", name).lower()
+
+
+def _flat(value: Any) -> Any:
+    return json.dumps(value, separators=(",", ":")) if isinstance(value, dict) else value
 
 
 def fields(version: str, schema: dict[str, Any], path: str = "") -> Iterator[str]:

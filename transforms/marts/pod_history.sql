@@ -19,7 +19,9 @@
 -- is_current boolean: True for the last stretch of each pod.
 with stg_pod_instants as (select * from stg_pod_instants),
 
-pods as (select * from pods),
+known_pods as (select * from known_pods),
+
+stg_pod_starts as (select * from stg_pod_starts),
 
 filled as (
     select
@@ -41,13 +43,16 @@ pieces as (
         filled.state.node_name,
         filled.state.node_pool,
         case
-            when filled.instant >= least(pods.completed_at, pods.deleted_at) then null
-            when filled.instant < pods.started_at and coalesce(filled.last_seen_index, -1) < filled.state.version_index
+            when filled.instant >= least(known_pods.completed_at, known_pods.deleted_at) then null
+            when
+                filled.instant < stg_pod_starts.started_at
+                and coalesce(filled.last_seen_index, -1) < filled.state.version_index
                 then filled.state.earlier_allocated_gpu
             else filled.state.allocated_gpu
         end as allocated_gpu
     from filled
-    inner join pods using (pod_id)
+    inner join known_pods using (pod_id)
+    left join stg_pod_starts using (pod_id)
 ),
 
 compared as (

@@ -8,7 +8,7 @@
 -- is_current boolean: True for the pool that the pod runs or last ran in.
 with stg_pod_versions as (select * from stg_pod_versions),
 
-pods as (select * from pods),
+stg_pod_last_values as (select * from stg_pod_last_values),
 
 listed as (
     select
@@ -24,9 +24,9 @@ final as (
         listed.pod_id,
         cast(listed.pool_index as integer) as pool_index,
         listed.node_pool,
-        coalesce(listed.node_pool = pods.node_pool, false) as is_current
+        coalesce(listed.node_pool = stg_pod_last_values.node_pool, false) as is_current
     from listed
-    inner join pods using (pod_id)
+    inner join stg_pod_last_values using (pod_id)
     where listed.node_pool is not null
 )
 

@@ -16,23 +16,39 @@ with stg_pod_versions as (select * from stg_pod_versions),
 listed as (
     select
         pod_id,
-        unnest(json_extract(tolerations, '$[*]')) as entry,
-        generate_subscripts(json_extract(tolerations, '$[*]'), 1) - 1 as toleration_index
+        -- One reading of the text for all fields; types apart, for what is no object transforms to nulls.
+        json_transform(
+            tolerations,
+            '[{
+                "key": "VARCHAR", "operator": "VARCHAR", "value": "VARCHAR", "effect": "VARCHAR",
+                "tolerationSeconds": "VARCHAR"
+            }]'
+        ) as entries,
+        json_type(tolerations, '$[*]') as types
     from stg_pod_versions
     where is_latest
+),
+
+numbered as (
+    select
+        pod_id,
+        unnest(entries) as entry,
+        unnest(types) as type,
+        generate_subscripts(types, 1) - 1 as toleration_index
+    from listed
 ),
 
 final as (
     select
         pod_id,
         cast(toleration_index as integer) as toleration_index,
-        entry ->> 'key' as key,
-        entry ->> 'operator' as operator,
-        entry ->> 'value' as value,
-        entry ->> 'effect' as effect,
-        try_cast(entry ->> 'tolerationSeconds' as double) as toleration_seconds
-    from listed
-    where json_type(entry) = 'OBJECT'
+        entry.key,
+        entry.operator,
+        entry.value,
+        entry.effect,
+        try_cast(entry['tolerationSeconds'] as double) as toleration_seconds
+    from numbered
+    where type = 'OBJECT'
 )
 
 select * from final

@@ -51,17 +51,9 @@ raw_runs as (select * from raw_runs),
 
 stg_pod_starts as (select * from stg_pod_starts),
 
-pod_resources as (select * from pod_resources),
+stg_pod_last_values as (select * from stg_pod_last_values),
 
-last_values as (
-    select
-        pod_id,
-        max_by(node_name, version_index) as node_name,
-        max_by(node_pool, version_index) as node_pool,
-        max_by(allocated_resources ->> 'migProfile', version_index) as allocated_mig_profile
-    from stg_pod_versions
-    group by pod_id
-),
+pod_resources as (select * from pod_resources),
 
 amounts as (
     select
@@ -98,8 +90,8 @@ final as (
         latest.priority_class,
         latest.phase,
         latest.phase_updated_at,
-        last_values.node_name,
-        last_values.node_pool,
+        stg_pod_last_values.node_name,
+        stg_pod_last_values.node_pool,
         latest.pod_ip,
         latest.created_at,
         stg_pod_starts.started_at,
@@ -118,7 +110,7 @@ final as (
         known_pods.is_reachable,
         latest.requested_resources ->> 'gpuRequestType' as gpu_request_type,
         latest.requested_resources ->> 'migProfile' as mig_profile,
-        last_values.allocated_mig_profile,
+        stg_pod_last_values.allocated_mig_profile,
         cast(amounts.requested_gpu as double) as requested_gpu,
         cast(amounts.allocated_gpu as double) as allocated_gpu,
         whole_bytes(amounts.requested_gpu_memory) as requested_gpu_memory_bytes,
@@ -131,7 +123,7 @@ final as (
         latest.extra
     from stg_pod_versions as latest
     inner join known_pods using (pod_id)
-    inner join last_values using (pod_id)
+    inner join stg_pod_last_values using (pod_id)
     left join stg_pod_starts using (pod_id)
     left join amounts using (pod_id)
     cross join last_open_set
