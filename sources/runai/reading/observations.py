@@ -157,7 +157,7 @@ class Observations:
                     values.clear()
 
     def _extend(self, table: str, columns: Columns, places: list[int], common: Row) -> None:
-        """Append those places of the columns to a raw table; what is common to them is given once."""
+        """Append the given places of the columns, ascending, to a raw table; `common` holds for all of them."""
         raw = self._columns.setdefault(table, {name: [] for name in TABLES[table].names})
         for name, values in raw.items():
             if name == "read_index":

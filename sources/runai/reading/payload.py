@@ -29,6 +29,8 @@ from sources.runai.reading.fields import (
 Row = dict[str, Any]
 Columns = dict[str, list[Any]]
 Payload = dict[str, Any]
+Extra = defaultdict[int, Payload]
+"""What goes into `extra`, by the pod's place in the answer."""
 
 _TEXT_OR_NULL: Final = {str, NoneType}
 _CONTENT: Final = tuple(
@@ -50,7 +52,7 @@ def pod_columns(pods: Sequence[Payload], *, listed_as_deleted: bool = False) -> 
 
     Fields that the contract does not name, and known ones whose value cannot be typed, are kept in `extra`.
     """
-    extra: dict[int, Payload] = defaultdict(dict)
+    extra: Extra = defaultdict(dict)
     for place, pod in enumerate(pods):
         if not pod.keys() <= KNOWN_FIELDS:
             extra[place] = {field: pod[field] for field in pod.keys() - KNOWN_FIELDS}
@@ -69,18 +71,14 @@ def pod_columns(pods: Sequence[Payload], *, listed_as_deleted: bool = False) -> 
     return columns
 
 
-def _coerced(
-    coerce: Callable[[object], object], field: str, values: Sequence[object], extra: dict[int, Payload]
-) -> list[Any]:
+def _coerced(coerce: Callable[[object], object], field: str, values: Sequence[object], extra: Extra) -> list[Any]:
     try:
         return [None if value is None else coerce(value) for value in values]
     except ValueError:
         return [_one_coerced(coerce, field, value, extra, place) for place, value in enumerate(values)]
 
 
-def _one_coerced(
-    coerce: Callable[[object], object], field: str, value: object, extra: dict[int, Payload], place: int
-) -> object:
+def _one_coerced(coerce: Callable[[object], object], field: str, value: object, extra: Extra, place: int) -> object:
     try:
         return None if value is None else coerce(value)
     except ValueError:
