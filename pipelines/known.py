@@ -19,13 +19,17 @@ _COLUMNS: Final = ", ".join(KnownPod._fields)
 class BuildKnown:
     """`KnownPods` over the planning model `known_pods`, which is up to date with every committed load."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, now: datetime) -> None:
         self._con = con
+        self._now = now
 
     @cached_property
     def last_as_of(self) -> datetime | None:
-        """The latest `as_of` of a committed run that read the pods completely; None before the first."""
-        query = "select max(as_of) from raw_runs where open_set_read_at is not null"
+        """The latest `as_of` of a committed run that read the pods completely; None before the first.
+
+        One from the future was written by a clock that went wrong, and would let cursors jump over what is to come.
+        """
+        query = f"select max(as_of) from raw_runs where open_set_read_at is not null and as_of <= {_instant(self._now)}"
         row: tuple[datetime | None] | None = self._con.execute(query).fetchone()
         return row[0] if row else None
 

@@ -68,7 +68,7 @@ class _Run:
     """One run under its lock."""
 
     def __init__(self, settings: Settings, client: RunaiClient, clock: Callable[[], datetime], build: Build) -> None:
-        now = clock()
+        now = self.now = clock()
         self.settings = settings
         self.client = client
         self.build = build
@@ -94,12 +94,13 @@ class _Run:
         resource = pods(
             self.client,
             known=known,
-            as_of=self.result.as_of,
+            # Whatever instant the run stands for, lists and counts are of the present.
+            as_of=self.now,
             full=self.settings.full_refresh,
             report=self.result.reading,
             progress=progress,
         )
-        self._load([resource, *self.warehouse.missing_tables()])
+        self._load([resource, *self.warehouse.missing_tables(is_new=self.result.first_run)])
 
     def read_details(self, progress: Progress) -> None:
         """Load 2: what is asked pod by pod and cluster by cluster."""
@@ -164,7 +165,7 @@ class _Run:
 
     def _learn(self) -> BuildKnown:
         self.build.take_in(self.warehouse.raw())
-        return BuildKnown(self.build.connection)
+        return BuildKnown(self.build.connection, self.now)
 
     def _load(self, resources: list[Any]) -> None:
         seconds = self.warehouse.load(resources)

@@ -77,9 +77,9 @@ class Warehouse:
         reading = sum((step.finished_at - step.started_at).total_seconds() for step in steps)
         return Seconds(reading, whole - reading)
 
-    def missing_tables(self) -> list[Any]:
-        """Return a resource that creates the raw tables which do not exist yet, if any."""
-        exist = self._pipeline.default_schema.tables if self._pipeline.schema_names else ()
+    def missing_tables(self, *, is_new: bool) -> list[Any]:
+        """Return a resource that creates the raw tables which do not exist yet, if any; all of them in a new one."""
+        exist = self._pipeline.default_schema.tables if self._pipeline.schema_names and not is_new else ()
         lacking = [name for name in TABLES if name not in exist]
         return [dlt.resource(empty_tables(lacking), name="empty_tables", write_disposition="append")] if lacking else []
 

@@ -11,7 +11,13 @@ create or replace temp macro instant_from_text(text) as
 
 -- Epoch number as an instant. Seconds stay below 10^11 until the year 5138, milliseconds are above it since 1973.
 create or replace temp macro instant_from_epoch(epoch) as
-    case when epoch > 0 then make_timestamptz(epoch * if(epoch < 100_000_000_000, 1_000_000, 1_000)) end;
+    case
+        when epoch <= 0 then null
+        when epoch < 100_000_000_000 then make_timestamptz(epoch * 1_000_000)
+        when epoch < 100_000_000_000_000 then make_timestamptz(epoch * 1_000)
+        when epoch < 100_000_000_000_000_000 then make_timestamptz(epoch)
+        else make_timestamptz(epoch // 1_000)
+    end;
 
 -- A month as the Parquet folders name it.
 create or replace temp macro month_of(instant) as

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from simulator import Switches, WorldConfig
+from simulator import Fault, Switches, WorldConfig
 from tests.behaviour.scene import START, Scene, scene
 from tests.behaviour.truth import differences, offered
 
@@ -162,3 +163,44 @@ def test_allocated_values_survive_completion(one: Scene) -> None:
             assert row["is_completed"]
             assert row["allocated_gpu"] == open_pods[pod_id]["allocated_gpu"]
             assert row["node_name"] == open_pods[pod_id]["node_name"]
+
+
+def test_a_workload_that_cannot_be_asked_does_not_end_the_run(one: Scene) -> None:
+    one.run()
+    open_id = next(pod_id for pod_id, row in one.pods().items() if not row["is_completed"] and not row["is_deleted"])
+    one.world.hide(pod_ids=[open_id])
+    broken = Fault(path=r"/workloads/[0-9a-f-]{36}/pods$", kind="status", status=500)
+    one.simulator.switches = replace(one.simulator.switches, faults=(broken,))
+    one.advance(hours=1)
+    reading = one.run().reading
+    assert any("could not be asked for its pods" in warning for warning in reading.warnings)
+    assert one.pods()[open_id]["is_reachable"]
+
+
+def test_a_count_of_none_hides_no_pod(one: Scene) -> None:
+    counts = Fault(path="/count$", kind="status", status=200, body='{"count": 0}')
+    one.simulator.switches = replace(one.simulator.switches, faults=(counts,))
+    one.run()
+    reading = one.run().reading
+    assert differences(one.pods(), offered(one.world, one.clock.now())) == []
+    assert all(row["is_reachable"] for row in one.pods().values())
+    assert reading.pods_changed == 0
+    assert reading.warnings
+
+
+def test_the_zero_time_of_go_is_no_instant(one: Scene) -> None:
+    ended = next(pod for pod in one.world.truth() if pod.completed_at and not pod.deleted_at)
+    one.world.edit(ended.id, createdAt="0001-01-01T00:00:00Z", k8sPhaseUpdatedAt="9999-12-31T23:59:59.999999Z")
+    for _ in range(4):
+        one.run()
+        one.advance(hours=1)
+    assert one.pods()[ended.id]["created_at"] is None
+
+
+def test_until_bounds_metrics_and_forgets_no_purged_pod(one: Scene) -> None:
+    one.run()
+    one.advance(days=16)
+    one.run()
+    before = one.published()
+    assert one.run(until=one.clock.now() - timedelta(days=14)).reading.pods_absent == 0
+    assert one.published() == before

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, Final
+from urllib.parse import quote
 
 from sources.runai.client import Reply, RunaiClient
-from sources.runai.errors import BrokenAnswer, NotFound
+from sources.runai.errors import BrokenAnswer, NotFound, PermissionDenied
 from sources.runai.reading.fields import as_json, as_text
 from sources.runai.reading.observations import Batch, Observations, ReadingReport
 from sources.runai.reading.payload import Payload, Row
+
+LARGEST_INT: Final = 2**63 - 1
 
 
 def _as_bool(value: object) -> bool:
@@ -22,7 +25,10 @@ def _as_bool(value: object) -> bool:
 def _as_int(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError  # noqa: TRY004 - one error for every value that cannot be read
-    return int(value)
+    number = int(value)
+    if abs(number) > LARGEST_INT:
+        raise ValueError
+    return number
 
 
 _FIELDS: Final[tuple[tuple[str, str, Callable[[object], object]], ...]] = (
@@ -60,9 +66,12 @@ def read_cluster_pods(
         BrokenAnswer: an answer is no list.
     """
     for cluster_id in cluster_ids:
-        path = f"/v1/k8s/clusters/{cluster_id}/pods"
+        path = f"/v1/k8s/clusters/{quote(cluster_id, safe='')}/pods"
         try:
             reply: Reply[Any] = client.get(path)
+        except PermissionDenied as error:
+            seen.report.warn(str(error))
+            continue
         except NotFound:
             seen.report.warn(
                 f"cluster {cluster_id} has no {path}: the deprecated list exists up to 2.21 only; "

@@ -26,7 +26,7 @@ _FRACTION: Final = re.compile(r"\.(\d+)")
 
 def timestamp(instant: datetime) -> str:
     """Return the instant as filters want it: UTC, microseconds, `Z`."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Moment(NamedTuple):
     @property
     def end(self) -> datetime:
         """The last instant that is displayed the same."""
-        return self.start + self.width - TICK
+        return self.start + (self.width - TICK)
 
 
 def moment_of(text: object) -> Moment:

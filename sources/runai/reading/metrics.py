@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 
@@ -122,7 +123,8 @@ def _batches(rows: dict[str, list[Row]]) -> Iterator[Batch]:
 
 
 def _ask(client: RunaiClient, window: Window, types: Sequence[str]) -> Reply[Any] | ApiError:
-    path = f"/api/v1/workloads/{window.target.workload_id}/pods/{window.target.pod_id}/metrics"
+    workload_id, pod_id = (quote(part, safe="") for part in (window.target.workload_id, window.target.pod_id))
+    path = f"/api/v1/workloads/{workload_id}/pods/{pod_id}/metrics"
     params = {
         "metricType": list(types),
         "start": timestamp(window.start),
@@ -180,7 +182,8 @@ def _samples(window: Window, series: dict[str, Any]) -> Iterator[Row]:
         "gpu": None if gpu is None else str(gpu),
         "labels": orjson.dumps(labels, option=orjson.OPT_SORT_KEYS).decode() if labels else None,
     }
-    for sample in series.get("values") or ():
+    values = series.get("values")
+    for sample in values if isinstance(values, list) else ():
         if isinstance(sample, dict):
             value, text = _number(sample.get("value"))
             yield common | {"sampled_at": _instant(sample.get("timestamp")), "value": value, "value_text": text}

@@ -68,6 +68,7 @@ class Observations:
         self.known = known
         self.report = report
         self.seen: dict[str, KnownPod] = {}
+        self.listed: set[str] = set()
         self._created_until = created_until
         self._deleted_since = deleted_since
         self._open = dict(known.open())
@@ -93,10 +94,16 @@ class Observations:
                 changed.append(place)
         self._report_fields(columns["extra"][place] for place in changed)
         self._extend("pods", columns, changed, {"found_by": found_by, "observed_at": observed_at})
+        self.listed.update(ids)
         return set(ids)
 
     def absent(self, pod: KnownPod, *, as_of: datetime, observed_at: datetime, looked_by: str, outcome: str) -> None:
-        """Record that a pod was looked for and not found; it is expected no longer."""
+        """Record that a pod was looked for and not found; it is expected no longer.
+
+        One that this reading has seen is not absent, whatever a count or a second list says: the next reading looks.
+        """
+        if pod.pod_id in self.listed:
+            return
         self._tally(pod, -1)
         self.seen[pod.pod_id] = pod._replace(is_reachable=False, absences=pod.absences + 1)
         self.report.pods_absent += 1
@@ -239,8 +246,8 @@ def _as_known(columns: Columns) -> Iterator[KnownPod]:
         KnownPod,
         columns["id"],
         columns["workload_id"],
-        columns["created_at"],
-        columns["deleted_at"],
+        map(_if_set, columns["created_at"]),
+        map(_if_set, columns["deleted_at"]),
         columns["content_hash"],
         map(is_set, columns["completed_at"]),
         columns["is_deleted"],
@@ -248,6 +255,10 @@ def _as_known(columns: Columns) -> Iterator[KnownPod]:
         columns["workload_name"],
         columns["project_name"],
     )
+
+
+def _if_set(instant: datetime | None) -> datetime | None:
+    return instant if is_set(instant) else None
 
 
 def _carried_on(before: KnownPod, now: KnownPod) -> KnownPod:

@@ -14,7 +14,7 @@ from typing import Final
 
 from sources.runai.client import RunaiClient
 from sources.runai.reading.known import Expected
-from sources.runai.reading.listing import TICK, Listing, count, timestamp
+from sources.runai.reading.listing import Listing, count, timestamp
 from sources.runai.reading.observations import Observations
 
 MOST_COUNTS: Final = 200
@@ -144,15 +144,20 @@ def day_bounds(days: Days) -> tuple[datetime, datetime]:
     """Return the half-open interval of the days."""
     first, last = days
     start = _midnight(first) or datetime.min.replace(tzinfo=UTC)
-    return start, (_midnight(last + DAY) if last else None) or datetime.max.replace(tzinfo=UTC)
+    return start, datetime.max.replace(tzinfo=UTC) if last is None or last == date.max else start_of(last + DAY)
+
+
+def start_of(day: date) -> datetime:
+    """Return the first instant of a UTC day."""
+    return datetime.combine(day, time(), UTC)
 
 
 def _midnight(day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time(), UTC)
+    return None if day is None else start_of(day)
 
 
 def _end_of(day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time(), UTC) + DAY - TICK
+    return None if day is None else datetime.combine(day, time.max, UTC)
 
 
 def _within(day: date, days: Days) -> bool:

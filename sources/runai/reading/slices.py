@@ -13,19 +13,20 @@ from sources.runai.reading.listing import TICK, Listing, count, fetch_page, mome
 
 SLICE_SIZE: Final = 5_000
 """Ten pages: long enough that counting and seams cost little, short enough that a first load has work for all."""
+FIRST_RELEASE: Final = datetime(2018, 1, 1, tzinfo=UTC)
+"""Run:ai is not older: pods that seem to be are in the first slice, which has no beginning."""
 SHORTEST: Final = timedelta(seconds=1)
 
 T = TypeVar("T")
 
 
 def slices(client: RunaiClient, listing: Listing, *, until: datetime, size: int = SLICE_SIZE) -> list[Listing]:
-    """Return lists that together are `listing`, each of about `size` pods or one second; none if it is empty.
+    """Return lists that together are `listing`, each of about `size` pods or one second.
 
     The first and the last stay open at their outer ends, so that nothing outside the window counted is lost.
     """
+    # A count of none is not believed either: listing costs one request, and a pod that a wrong count hides is lost.
     total = count(client, listing)
-    if total == 0:
-        return []
     if total <= size:
         return [listing]
     start = listing.start or _first_instant(client, listing)
@@ -52,9 +53,9 @@ def _first_instant(client: RunaiClient, listing: Listing) -> datetime:
     params = listing.page_params(sort_by=listing.column) | {"limit": 1}
     pods = fetch_page(client, params).pods
     try:
-        return moment_of(pods[0].get(listing.column)).start
+        return max(moment_of(pods[0].get(listing.column)).start, FIRST_RELEASE)
     except (AttributeError, IndexError, ValueError):
-        return datetime(2018, 1, 1, tzinfo=UTC)  # Run:ai's first release; earlier pods are in the open first slice
+        return FIRST_RELEASE
 
 
 def side_by_side(iterators: Iterable[Iterator[T]], workers: int) -> Iterator[T]:

@@ -9,13 +9,14 @@ from typing import Final
 from uuid import UUID
 
 from sources.runai.client import RunaiClient
-from sources.runai.errors import NotFound, PermissionDenied
+from sources.runai.errors import ApiError, NotFound, PermissionDenied, SignInError
 from sources.runai.reading.known import KnownPod
 from sources.runai.reading.observations import Observations
 from sources.runai.reading.workloads import workload_pods
 
 MOST_WORKLOADS: Final = 50
 """Above this many look-ups, listing the days of the pods again costs fewer requests."""
+FAILED: Final = "failed"
 FIRST_WAIT: Final = timedelta(hours=1)
 LONGEST_WAIT: Final = timedelta(days=7)
 
@@ -44,12 +45,13 @@ def look_up(
 
     Yields each workload id when it is done.
     """
-    for (workload_id, pods), (outcome, found) in zip(
-        groups.items(), (_look_for(client, seen, *group) for group in groups.items()), strict=True
-    ):
-        for pod in pods:
-            if pod.pod_id not in found:
-                seen.absent(pod, as_of=as_of, observed_at=client.clock(), looked_by="workload", outcome=outcome)
+    for workload_id, pods in groups.items():
+        outcome, found = _look_for(client, seen, workload_id, pods)
+        if outcome == FAILED:
+            seen.report.warn(f"workload {workload_id} could not be asked for its pods; the next run tries again")
+        lost = [] if outcome == FAILED else [pod for pod in pods if pod.pod_id not in found]
+        for pod in lost:
+            seen.absent(pod, as_of=as_of, observed_at=client.clock(), looked_by="workload", outcome=outcome)
         yield workload_id
 
 
@@ -64,6 +66,10 @@ def _look_for(client: RunaiClient, seen: Observations, workload_id: str, pods: l
             outcomes.append("workload_not_found")
         except PermissionDenied:
             outcomes.append("forbidden")
+        except SignInError:
+            raise
+        except ApiError:
+            return FAILED, found
         if all(pod.pod_id in found for pod in pods):
             break
     return (outcomes[0] if len(outcomes) == 2 else "not_listed"), found

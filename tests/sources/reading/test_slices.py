@@ -50,10 +50,9 @@ def test_a_long_list_is_cut_into_even_slices_for_few_counts() -> None:
     assert len(listed.asked) <= 10
 
 
-def test_an_empty_list_needs_one_count_and_no_page() -> None:
+def test_a_count_of_none_is_not_believed() -> None:
     listed = Listed([])
-    assert slices(listed.client, Listing(), until=START) == []
-    assert len(listed.asked) == 1
+    assert slices(listed.client, Listing(), until=START) == [Listing()]
 
 
 def test_iterators_are_read_side_by_side_and_each_in_order() -> None:
