@@ -30,14 +30,9 @@ def machine() -> str:
 
 def render(scenes: list[Scene], rounds: int) -> str:
     """The results as Markdown."""
-    lines = [
-        "# Results",
-        "",
-        "Written by `make bench`.",
-        "",
-        f"{machine()}. Medians (and ranges) of {rounds} interleaved",
-    ]
-    lines[-1] += " rounds; every turn a fresh process with fresh folders. MB are 10^6 bytes."
+    turns = f"Medians (and ranges) of {rounds} interleaved round{'s' * (rounds > 1)}"
+    words = f"{machine()}. {turns}; every turn a fresh process with fresh folders. MB are 10^6 bytes."
+    lines = ["# Results", "", "Written by `make bench`.", "", words]
     for scene in scenes:
         lines += ["", f"## {scene.title}", "", *scene.lines, "", "| goal | found | wanted | |", "|---|---:|---:|---|"]
         lines += [f"| {g.what} | {g.found} | {g.wanted} | {'met' if g.is_met else 'MISSED'} |" for g in scene.goals]
