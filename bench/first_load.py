@@ -56,7 +56,7 @@ def _one(name: str, plane: Plane) -> Measured:
 def _goals(table: Rounds) -> Iterator[Goal]:
     times = table.median("tuned", "load") / table.median("ours", "load")
     yield Goal("read and load, times faster than tuned", f"{times:.1f}", "at least 5", times >= 5)
-    whole, tuned = (table.median(name, "seconds") for name in ("ours", "tuned"))
+    whole, tuned = table.median("ours", "seconds"), table.median("tuned", "load")
     yield Goal("published, against what tuned takes to load", f"{whole:.1f} s", f"under {tuned:.1f} s", whole < tuned)
     peak = table.median("ours", "peak")
     yield Goal("peak memory", f"{peak:.0f} MB", "under 400 MB", peak < 400)

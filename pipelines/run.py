@@ -32,7 +32,7 @@ from sources.runai.connection import connection
 from sources.runai.errors import RunaiError
 from sources.runai.reading.metrics import SETTLE_LAG, MetricsReport
 from sources.runai.reading.observations import ReadingReport
-from sources.runai.reading.pods import LOOK_BACK, version_tuple
+from sources.runai.reading.pods import LOOK_BACK
 from sources.runai.schemas import TABLES
 from transforms import Build, BuildReport, Finding, Layout, publish
 
@@ -104,9 +104,9 @@ class _Run:
 
     def read_details(self, progress: Progress) -> None:
         """Load 2: what is asked pod by pod and cluster by cluster."""
-        settings = connection()
-        types = resolve(self.settings.metrics, version_tuple(settings.api_version))
-        if not types and not settings.cluster_pods:
+        types = resolve(self.settings.metrics, self.client.version)
+        wants_cluster_pods = connection().cluster_pods
+        if not types and not wants_cluster_pods:
             return
         known = self._learn()
         resources: list[Any] = []
@@ -122,7 +122,7 @@ class _Run:
                     progress=progress,
                 )
             )
-        if settings.cluster_pods:
+        if wants_cluster_pods:
             resources.append(
                 cluster_pods(
                     known.clusters(),

@@ -18,7 +18,7 @@ from dlt.extract import DltResource
 
 from sources.runai.catalogue import BASIC
 from sources.runai.client import RunaiClient
-from sources.runai.connection import connect, connection
+from sources.runai.connection import connect
 from sources.runai.reading.cluster_pods import read_cluster_pods
 from sources.runai.reading.known import KnownPods, NothingKnown
 from sources.runai.reading.listing import Listing, count
@@ -125,7 +125,6 @@ def pods(
                 known or NothingKnown(),
                 as_of or open_client.clock(),
                 report or ReadingReport(),
-                api_version=connection().api_version,
                 narrowing=narrowing,
                 full=full,
                 progress=progress or SILENT,

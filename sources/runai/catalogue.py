@@ -9,6 +9,8 @@ from typing import Final
 
 import orjson
 
+from sources.runai.versions import Version, version_of
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -40,13 +42,9 @@ BASIC: Final = tuple(name for name, metric in CATALOGUE.items() if metric.is_bas
 METRIC_TYPES: Final = tuple(CATALOGUE)
 
 
-def metrics_of(version: tuple[int, ...]) -> tuple[str, ...]:
+def metrics_of(version: Version) -> tuple[str, ...]:
     """Return the types that a control plane of the version knows, those of 2.21 first."""
-    return tuple(
-        name
-        for name, metric in CATALOGUE.items()
-        if tuple(int(part) for part in metric.since_version.split(".")) <= version
-    )
+    return tuple(name for name, metric in CATALOGUE.items() if version_of(metric.since_version) <= version)
 
 
 def requests_of(types: Sequence[str], most: int) -> list[list[str]]:
@@ -55,7 +53,7 @@ def requests_of(types: Sequence[str], most: int) -> list[list[str]]:
     return [kind[first : first + most] for kind in kinds for first in range(0, len(kind), most)]
 
 
-def resolve(wanted: str | tuple[str, ...], version: tuple[int, ...]) -> tuple[str, ...]:
+def resolve(wanted: str | tuple[str, ...], version: Version) -> tuple[str, ...]:
     """Return the types that `basic`, `all`, `none` or a list of types stands for.
 
     Raises:

@@ -11,17 +11,18 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 import httpx
-import orjson
 
 from sources.runai.auth import tokens
 from sources.runai.credentials import Credentials, TokenRequest
 from sources.runai.errors import RunaiError
+from sources.runai.json_body import parse_json
 from sources.runai.limits import AdaptiveLimit
 from sources.runai.params import query
 from sources.runai.redaction import Redactor
 from sources.runai.refusals import broken, refusal
 from sources.runai.retries import Retries
 from sources.runai.stats import Stats
+from sources.runai.versions import version_of
 from sources.runai.wire import Answer, Tls, Wire
 from sources.runai.workers import Workers
 
@@ -70,7 +71,9 @@ class RunaiClient:
         backoff: float = 1.0,
         sleep: Callable[[float], object] | None = None,
         clock: Callable[[], datetime] = utc_now,
+        api_version: str = "2.21",
     ) -> None:
+        self.version = version_of(api_version)
         self.clock = clock
         self.concurrency = concurrency
         self.stats = Stats()
@@ -101,7 +104,7 @@ class RunaiClient:
         path: str,
         params: Mapping[str, object] | None = None,
         *,
-        parse: Callable[[bytes], T] = orjson.loads,
+        parse: Callable[[bytes], T] = parse_json,
         accept: Collection[int] = (200,),
     ) -> Reply[T]:
         """GET a path such as `/api/v1/workloads/pods`, its segments already percent-encoded.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import ClassVar
@@ -18,7 +17,6 @@ from sources.runai.credentials import AppToken, BearerToken, ClientCredentials, 
 from sources.runai.errors import ConfigurationError
 
 # The API is somebody's production service: more requests at once than this are a typing error.
-VERSION = re.compile(r"\d+\.\d+(\.\d+)*")
 LIMITS = (("concurrency", 1, 64), ("timeout_seconds", 1, 3600), ("max_attempts", 1, 100))
 
 
@@ -80,8 +78,6 @@ def connect(
     for name, lowest, highest in LIMITS:
         if not lowest <= getattr(resolved, name) <= highest:
             raise ConfigurationError(f"{name} must be between {lowest} and {highest}, not {getattr(resolved, name)}.")
-    if not VERSION.fullmatch(resolved.api_version):
-        raise ConfigurationError(f"api_version must be a version such as 2.21, not {resolved.api_version!r}.")
     return RunaiClient(
         _needed("base_url", resolved.base_url),
         resolved.credentials(),
@@ -92,6 +88,7 @@ def connect(
         client_certificate=resolved.client_certificate,
         client_key=resolved.client_key,
         clock=clock,
+        api_version=resolved.api_version,
     )
 
 

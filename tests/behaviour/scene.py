@@ -62,7 +62,10 @@ class Scene:
         # 2.18 and 2.19 know no client credentials.
         way = AppToken if self.simulator.contract.version < "2.20" else ClientCredentials
         credentials = way("demo", "canary-secret")
-        with RunaiClient(self.url, credentials, clock=self.clock.now, backoff=0.01, concurrency=4) as client:
+        version = self.simulator.contract.version
+        with RunaiClient(
+            self.url, credentials, clock=self.clock.now, backoff=0.01, concurrency=4, api_version=version
+        ) as client:
             return run(self.settings(data_dir, **overrides), client)
 
     def advance(self, **stretch: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Final
 
@@ -51,7 +52,7 @@ def as_text(value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
-        return orjson.dumps(value).decode()
+        return as_json(value)
     msg = f"expected text, got {type(value).__name__}"
     raise ValueError(msg)
 
@@ -83,4 +84,8 @@ def is_set(instant: datetime | None) -> bool:
 
 def as_json(value: object) -> str:
     """Return the value as JSON text, members in order of their names, so that equal values have equal texts."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError:
+        # Whole numbers beyond 64 bits, and nesting beyond 254 levels.
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -10,12 +10,10 @@ from itertools import product
 from typing import Any, Final
 from urllib.parse import quote
 
-import orjson
-
 from sources.runai.catalogue import requests_of
 from sources.runai.client import Reply, RunaiClient
 from sources.runai.errors import ApiError, NotFound, SignInError
-from sources.runai.reading.fields import as_instant
+from sources.runai.reading.fields import as_instant, as_json
 from sources.runai.reading.listing import timestamp
 from sources.runai.reading.observations import BATCH_ROWS, Batch, as_table
 from sources.runai.reading.payload import Row
@@ -143,7 +141,7 @@ def _read(window: Window, answer: Reply[Any] | ApiError, types: Sequence[str]) -
     ledger: Row = {
         "pod_id": window.target.pod_id,
         "workload_id": window.target.workload_id,
-        "asked": orjson.dumps(types).decode(),
+        "asked": as_json(types),
         "window_from": window.start,
         "window_to": window.end,
         "resolution_seconds": window.resolution,
@@ -165,7 +163,7 @@ def _read(window: Window, answer: Reply[Any] | ApiError, types: Sequence[str]) -
     lacking = sorted(set(types) - set(returned))
     status = "partial" if lacking else "ok" if samples else "empty"
     return samples, ledger | {
-        "returned": orjson.dumps(returned).decode(),
+        "returned": as_json(returned),
         "status": status,
         "reason": f"not returned: {', '.join(lacking)}" if lacking else None,
         "http_status": answer.status,
@@ -180,7 +178,7 @@ def _samples(window: Window, series: dict[str, Any]) -> Iterator[Row]:
         "pod_id": window.target.pod_id,
         "metric": str(series.get("type")),
         "gpu": None if gpu is None else str(gpu),
-        "labels": orjson.dumps(labels, option=orjson.OPT_SORT_KEYS).decode() if labels else None,
+        "labels": as_json(labels) if labels else None,
     }
     values = series.get("values")
     for sample in values if isinstance(values, list) else ():

@@ -17,7 +17,7 @@ from typing import Any, Final
 import orjson
 import pyarrow as pa
 
-from sources.runai.reading.fields import KNOWN_FIELDS, is_set
+from sources.runai.reading.fields import KNOWN_FIELDS, as_json, is_set
 from sources.runai.reading.known import Expected, KnownPod, KnownPods
 from sources.runai.reading.payload import Columns, Payload, Row, pod_columns, why_unreadable
 from sources.runai.schemas import TABLES
@@ -69,6 +69,7 @@ class Observations:
         self.report = report
         self.seen: dict[str, KnownPod] = {}
         self.listed: set[str] = set()
+        self._rejected: set[tuple[str, str]] = set()
         self._created_until = created_until
         self._deleted_since = deleted_since
         self._open = dict(known.open())
@@ -120,9 +121,12 @@ class Observations:
         )
 
     def reject(self, endpoint: str, payload: object, reason: str, observed_at: datetime) -> None:
-        """Keep a payload that could not be read."""
+        """Keep a payload that could not be read; once, however many lists of this reading hold it."""
+        text = as_json(payload)[:LONGEST_REJECT]
+        if (endpoint, text) in self._rejected:
+            return
+        self._rejected.add((endpoint, text))
         self.report.rejects += 1
-        text = orjson.dumps(payload).decode()[:LONGEST_REJECT]
         self.add("rejects", {"endpoint": endpoint, "reason": reason, "payload": text}, observed_at)
 
     def add(self, table: str, row: Row, observed_at: datetime) -> None:

@@ -58,7 +58,6 @@ class PodReading:
     known: KnownPods
     as_of: datetime
     report: ReadingReport
-    api_version: str = "2.21"
     narrowing: Narrowing = EVERYTHING
     full: bool = False
     progress: Progress = SILENT
@@ -242,10 +241,5 @@ class PodReading:
         )
 
     def _sort_keys(self) -> tuple[str, ...]:
-        has_workload_sort = version_tuple(self.api_version) >= (2, 21)
+        has_workload_sort = self.client.version >= (2, 21)
         return ("workloadId", "nodeName") if has_workload_sort else ("nodeName", "currentNodepool")
-
-
-def version_tuple(version: str) -> tuple[int, ...]:
-    """Return `2.21` as (2, 21), for comparison."""
-    return tuple(int(part) for part in version.split(".")[:2])

@@ -151,3 +151,20 @@ def test_rows_are_numbered_in_the_order_of_reading() -> None:
     numbers = [row["read_index"] for table in ("pods", "rejects") for row in tables[table]]
     assert sorted(numbers) == [0, 1, 2]
     assert [row["read_index"] for row in tables["pods"]] == sorted(row["read_index"] for row in tables["pods"])
+
+
+def test_the_same_payload_is_rejected_once_in_a_reading() -> None:
+    seen = taken({"name": "without an id"})
+    seen.take([{"name": "without an id"}, {"name": "another"}], NOW, found_by="recount")
+    assert len(read(seen)["rejects"]) == seen.report.rejects == 2
+
+
+def test_what_a_fast_writer_of_json_refuses_is_kept_all_the_same() -> None:
+    deep: Any = 1
+    for _ in range(400):
+        deep = [deep]
+    seen = taken(payload(containers=deep, tenantId=10**30, novelty=10**30))
+    (row,) = read(seen)["pods"]
+    assert row["containers"].count("[") == 400
+    assert row["tenant_id"] == "1" + "0" * 30
+    assert row["extra"] == '{"novelty":1' + "0" * 30 + "}"
