@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,20 +81,59 @@ def _rest_api(url: str, folder: Path, page: int, **options: Any) -> dict[str, fl
 
 def floor(url: str, folder: Path) -> dict[str, float]:  # noqa: ARG001 - it keeps nothing
     """Download and parse, and nothing else: eight threads, `orjson`."""
+    bearer = token(url)
+    started = time.perf_counter()
+    pods = sum(len(page) for page in _pages(url, bearer))
+    return {"seconds": time.perf_counter() - started, "pods": pods}
+
+
+def bare(url: str, folder: Path) -> dict[str, float]:
+    """The floor's pages in a bare dlt resource: Arrow tables of text, appended; nothing typed, hashed or compared."""
+    import dlt
+    import orjson
+    import pyarrow as pa
+
+    def table(pods: list[dict[str, Any]]) -> pa.Table:
+        text = [
+            {k: v if v is None or isinstance(v, str) else orjson.dumps(v).decode() for k, v in pod.items()}
+            for pod in pods
+        ]
+        return pa.Table.from_pylist(text, pa.schema([(name, pa.string()) for name in names]))
+
+    bearer = token(url)
+    started = time.perf_counter()
+    pages = _pages(url, bearer)
+    first = next(pages)
+    names = sorted({name for pod in first for name in pod})
+    pipeline = dlt.pipeline(
+        "bench",
+        pipelines_dir=str(folder / "state"),
+        destination=dlt.destinations.duckdb(str(folder / "bench.duckdb")),
+        dataset_name="raw",
+    )
+    resource = dlt.resource((table(page) for page in chain([first], pages)), name="pods", write_disposition="append")
+    pipeline.run(resource, loader_file_format="parquet").raise_on_failed_jobs()
+    seconds = time.perf_counter() - started
+    with pipeline.sql_client() as sql:
+        rows = sql.execute_sql("select count(*) from pods")
+    return {"seconds": seconds, "pods": rows[0][0] if rows else 0}
+
+
+def _pages(url: str, bearer: str) -> Iterator[list[dict[str, Any]]]:
     import httpx
     import orjson
 
-    headers = {"Authorization": f"Bearer {token(url)}"}
-    started = time.perf_counter()
-    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as client:
+    with httpx.Client(
+        base_url=url, headers={"Authorization": f"Bearer {bearer}"}, trust_env=False, timeout=60
+    ) as client:
 
         def get(path: str, **params: Any) -> dict[str, Any]:
             body: dict[str, Any] = orjson.loads(client.get(path, params=params).raise_for_status().content)
             return body
 
-        def page(narrowed: dict[str, Any], offset: int) -> int:
+        def page(narrowed: dict[str, Any], offset: int) -> list[dict[str, Any]]:
             asked = {"verbosity": "full", "sortBy": "createdAt", "limit": MAX_PAGE, **narrowed}
-            return len(get(LIST, offset=offset, **asked)["pods"])
+            return list(get(LIST, offset=offset, **asked)["pods"])
 
         asked = [
             (narrowed, offset)
@@ -101,14 +141,14 @@ def floor(url: str, folder: Path) -> dict[str, float]:  # noqa: ARG001 - it keep
             for offset in range(0, get(f"{LIST}/count", **narrowed)["count"], MAX_PAGE)
         ]
         with ThreadPoolExecutor(8) as pool:
-            pods = sum(pool.map(lambda one: page(*one), asked))
-    return {"seconds": time.perf_counter() - started, "pods": pods}
+            yield from pool.map(lambda one: page(*one), asked)
 
 
 CONTESTANTS: Final[dict[str, Callable[[str, Path], dict[str, float]]]] = {
     "stock": stock,
     "tuned": tuned,
     "floor": floor,
+    "bare": bare,
 }
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ TITLES: Final = {
     "stock": "dlt `rest_api`, as documented",
     "tuned": "dlt `rest_api`, tuned",
     "floor": "bare download and parse, nothing kept",
+    "bare": "bare dlt resource, nothing compared",
     "ours": "this project, published",
 }
 

@@ -151,7 +151,7 @@ def counts_in_words(status: Status) -> str:
 def _pending_loads(working_dir: Path) -> int:
     """Load packages that a run left behind and the next one will drain."""
     folders = ("normalize/extracted", "load/new", "load/normalized")
-    return sum(1 for folder in folders for package in working_dir.glob(f"*/{folder}/*") if package.is_dir())
+    return sum(1 for folder in folders for package in working_dir.glob(f"*/*/{folder}/*") if package.is_dir())
 
 
 def _as_text(row: Row) -> Row:

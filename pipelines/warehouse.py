@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,7 +50,8 @@ class Warehouse:
             PIPELINE,
             destination=self._dlt_destination(),
             dataset_name=DATASET,
-            pipelines_dir=str(self._layout.state / "dlt"),
+            # One working directory per place: packages that a run left behind belong where that run was to load them.
+            pipelines_dir=str(self._layout.state / "dlt" / self._place()),
         )
 
     def drain(self) -> int:
@@ -96,8 +98,16 @@ class Warehouse:
     def _dlt_destination(self) -> Any:
         if self._destination == "duckdb":
             return dlt.destinations.duckdb(str(self._layout.warehouse))
-        bucket = _configured("destination.filesystem.bucket_url") or _url(self._layout.raw_dir)
-        return dlt.destinations.filesystem(bucket_url=bucket, layout=_FILE_LAYOUT)
+        return dlt.destinations.filesystem(bucket_url=self._bucket(), layout=_FILE_LAYOUT)
+
+    def _place(self) -> str:
+        """A directory name for where the raw tables are, the same for every run that names the same place."""
+        if self._destination == "duckdb":
+            return self._destination
+        return f"{self._destination}-{sha256(self._bucket().encode()).hexdigest()[:12]}"
+
+    def _bucket(self) -> str:
+        return _configured("destination.filesystem.bucket_url") or self._layout.raw_dir.as_uri()
 
 
 def _configured(key: str) -> str | None:
@@ -107,6 +117,3 @@ def _configured(key: str) -> str | None:
         return None
     return str(value) if value else None
 
-
-def _url(folder: Path) -> str:
-    return folder.as_uri()

@@ -94,3 +94,17 @@ def test_a_load_that_was_cut_short_is_finished_first(tmp_path: Path) -> None:
         assert result.drained_loads == 1
         assert result.reading.pods_changed == 0
         assert differences(here.pods(), offered(here.world, here.clock.now())) == []
+
+
+def test_what_a_killed_run_left_behind_is_loaded_where_that_run_was_to_load_it(tmp_path: Path) -> None:
+    """A run into another destination neither takes the package nor loses it."""
+    with scene(tmp_path / "killed") as here:
+        here.run()
+        here.advance(hours=30)
+        assert kill(here, here.data_dir, "loading", 1) == KILLED
+        elsewhere = here.run(destination="filesystem")
+        assert (elsewhere.drained_loads, elsewhere.reading.counts_agree) == (0, True)
+        assert differences(here.pods(), offered(here.world, here.clock.now())) == []
+        back = here.run()
+        assert (back.drained_loads, back.reading.pods_changed) == (1, 0)
+        assert differences(here.pods(), offered(here.world, here.clock.now())) == []

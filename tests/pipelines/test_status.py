@@ -127,7 +127,7 @@ def test_a_stretch_in_which_the_api_forgets_is_a_gap(tmp_path: Path) -> None:
 
 def test_what_is_under_way_and_what_waits_is_told(tmp_path: Path) -> None:
     for package in ("normalize/extracted/1", "load/new/2", "load/normalized/3", "load/loaded/4"):
-        (tmp_path / "state" / "dlt" / "runai_pods" / package).mkdir(parents=True)
+        (tmp_path / "state" / "dlt" / "duckdb" / "runai_pods" / package).mkdir(parents=True)
     with Lock(tmp_path / "state"):
         status = read_status(tmp_path, T0)
     assert status.pending_loads == 3
