@@ -6,7 +6,6 @@ import os
 import time
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Final
 
 import dlt
@@ -116,4 +115,3 @@ def _configured(key: str) -> str | None:
     except ConfigFieldMissingException:
         return None
     return str(value) if value else None
-
