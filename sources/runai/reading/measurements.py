@@ -1,0 +1,234 @@
+"""The body of a metrics answer → Arrow, without a Python object for each sample.
+
+A body as the contract has it is parsed, flattened and typed by loops in C. One that is not, a number where text belongs
+or a timestamp in words, is read sample by sample, so that nothing in it is lost and no neighbour suffers.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import json as arrow_json
+
+from sources.runai.json_body import parse_json
+from sources.runai.reading.fields import as_instant, as_json
+from sources.runai.schemas import INSTANT
+
+LARGEST_READING: Final = 1e18
+"""Values at or above are sentinels of the GPU driver for "no reading", such as 9.2e18."""
+
+SAMPLES: Final = pa.schema(
+    [
+        pa.field("metric", pa.string()),
+        pa.field("gpu", pa.string()),
+        pa.field("labels", pa.string()),
+        pa.field("sampled_at", INSTANT),
+        pa.field("value", pa.float64()),
+        pa.field("value_text", pa.string()),
+    ]
+)
+_SERIES: Final = pa.struct(
+    [
+        ("type", pa.string()),
+        ("labels", pa.struct([("gpu", pa.string())])),
+        ("values", pa.list_(pa.struct([("value", pa.string()), ("timestamp", pa.string())]))),
+    ]
+)
+_BODY: Final = pa.schema([("measurements", pa.list_(_SERIES))])
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One value of the `histogram` part: buckets or percentiles by name, as text."""
+
+    metric: str
+    labels: str | None
+    sampled_at: datetime
+    data: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What one answer holds.
+
+    `samples` has the columns of `SAMPLES`, in the order of the body. `returned` are the types that the body names, with
+    or without values. `misplaced` counts samples by what is wrong with them, which no table can hold: no instant.
+    """
+
+    samples: pa.Table
+    returned: frozenset[str]
+    distributions: list[Distribution] = field(default_factory=list)
+    misplaced: Counter[str] = field(default_factory=Counter)
+
+
+def measurements_of(body: bytes) -> Measurements:
+    """Read the body of an answer.
+
+    Raises:
+        ValueError: it is no JSON, or no list of measurements is in it.
+    """
+    try:
+        return _in_columns(body)
+    except pa.ArrowException:
+        return _one_by_one(parse_json(body))
+
+
+def _in_columns(body: bytes) -> Measurements:
+    table = arrow_json.read_json(
+        io.BytesIO(body),
+        read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(body) + 1),
+        parse_options=arrow_json.ParseOptions(explicit_schema=_BODY, newlines_in_values=True),
+    )
+    if table.num_rows != 1 or table.column("measurements").null_count:
+        msg = "more or less than one list of measurements"
+        raise pa.ArrowInvalid(msg)
+    if "histogram" in table.column_names and table.column("histogram").null_count == 0:
+        msg = "histograms, whose members differ from value to value"
+        raise pa.ArrowInvalid(msg)
+    series = table.column("measurements").combine_chunks().flatten()
+    metrics, labels, values = (series.field(name) for name in ("type", "labels", "values"))
+    if metrics.null_count:
+        msg = "a series of no type"
+        raise pa.ArrowInvalid(msg)
+    at = pc.list_parent_indices(values)
+    samples = values.flatten()
+    instants, texts = samples.field("timestamp"), samples.field("value")
+    numbers = pc.cast(texts, pa.float64())
+    is_number = pc.and_(pc.is_finite(numbers), pc.less(pc.abs(numbers), LARGEST_READING))
+    nothing = pa.scalar(None)
+    found = pa.Table.from_arrays(
+        [
+            metrics.take(at),
+            labels.field("gpu").take(at),
+            _other_labels(labels).take(at),
+            _instants(instants),
+            pc.if_else(is_number, numbers, nothing.cast(pa.float64())),
+            pc.if_else(is_number, nothing.cast(pa.string()), texts),
+        ],
+        schema=SAMPLES,
+    )
+    return _placed(found, set(metrics.to_pylist()), [], Counter())
+
+
+def _instants(texts: pa.Array) -> pa.Array:
+    try:
+        return pc.cast(texts, INSTANT)
+    except pa.ArrowInvalid:
+        # Without a zone, which stands for UTC.
+        return pc.assume_timezone(pc.cast(texts, pa.timestamp("us")), "UTC")
+
+
+def _other_labels(labels: pa.Array) -> pa.Array:
+    """Return labels beyond `gpu` as JSON, one text for each series."""
+    if labels.type.num_fields == 1:
+        return pa.nulls(len(labels), pa.string())
+    if not all(pa.types.is_string(one.type) for one in labels.type):
+        # Of what looks like an instant, Arrow would make one, and its text would be lost.
+        msg = "labels that are no text"
+        raise pa.ArrowInvalid(msg)
+    return pa.array([_labels_of(one)[1] for one in labels.to_pylist()], pa.string())
+
+
+def _one_by_one(body: object) -> Measurements:
+    series = body.get("measurements", ...) if isinstance(body, dict) else ...
+    # Go writes null for a list of none.
+    series = [] if series is None else series
+    if not isinstance(body, dict) or not isinstance(series, list):
+        msg = "no list of measurements"
+        raise ValueError(msg)  # noqa: TRY004 - the client asks again for a body on which a ValueError is raised
+    rows: dict[str, list[Any]] = {name: [] for name in SAMPLES.names}
+    misplaced: Counter[str] = Counter()
+    returned = set()
+    for one in series:
+        if not isinstance(one, dict) or not isinstance(one.get("type"), str):
+            misplaced["a series of no type"] += 1
+            continue
+        metric = one["type"]
+        returned.add(metric)
+        gpu, labels = _labels_of(one.get("labels"))
+        values = one.get("values")
+        for sample in values if isinstance(values, list) else ():
+            value, text = _number(sample.get("value") if isinstance(sample, dict) else None)
+            at = _instant(sample.get("timestamp") if isinstance(sample, dict) else None)
+            for name, cell in zip(SAMPLES.names, (metric, gpu, labels, at, value, text), strict=True):
+                rows[name].append(cell)
+    distributions = list(_distributions(body.get("histogram"), returned, misplaced))
+    return _placed(pa.table(rows, SAMPLES), returned, distributions, misplaced)
+
+
+def _placed(
+    samples: pa.Table, returned: set[str], distributions: list[Distribution], misplaced: Counter[str]
+) -> Measurements:
+    """Leave out samples that have no instant, and count them."""
+    lost = samples.column("sampled_at").null_count
+    if lost:
+        misplaced["a sample without an instant"] += lost
+        samples = samples.filter(pc.is_valid(samples.column("sampled_at")))
+    return Measurements(samples, frozenset(returned), distributions, misplaced)
+
+
+def _distributions(parts: object, returned: set[str], misplaced: Counter[str]) -> Iterator[Distribution]:
+    for part in parts if isinstance(parts, list) else ():
+        if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+            misplaced["a series of no type"] += 1
+            continue
+        returned.add(part["type"])
+        values = part.get("values")
+        for one in values if isinstance(values, list) else ():
+            data = one.get("data") if isinstance(one, dict) else None
+            at = _instant(one.get("timestamp")) if isinstance(one, dict) else None
+            if at is None or not isinstance(data, dict):
+                misplaced["a sample without an instant" if at is None else "a histogram without data"] += 1
+                continue
+            yield Distribution(
+                part["type"], _labels_of(part.get("labels"))[1], at, {k: str(v) for k, v in data.items()}
+            )
+
+
+def _labels_of(labels: object) -> tuple[str | None, str | None]:
+    """Return the GPU's index as the API writes it, and the other labels as JSON."""
+    if isinstance(labels, str):
+        # The contract's example of an object is text as Python writes it.
+        labels = _literal(labels)
+    if not isinstance(labels, dict):
+        return None, None if labels is None else as_json(labels)
+    others = {name: value for name, value in labels.items() if name != "gpu" and value is not None}
+    gpu = labels.get("gpu")
+    return None if gpu is None else str(gpu), as_json(others) if others else None
+
+
+def _literal(text: str) -> object:
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError):
+            continue
+    return text
+
+
+def _number(value: object) -> tuple[float | None, str | None]:
+    """Return the number, or the text of what is none."""
+    try:
+        number = float(value)  # type: ignore[arg-type] # whatever it is, it is a number or an error
+    except (TypeError, ValueError):
+        return None, None if value is None else str(value)
+    if not math.isfinite(number) or abs(number) >= LARGEST_READING:
+        return None, str(value)
+    return number, None
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        return as_instant(value)
+    except ValueError:
+        return None
