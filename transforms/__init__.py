@@ -11,13 +11,12 @@ from transforms.errors import BuildBusy, ModelError, PublicationStopped, Transfo
 from transforms.layout import Layout
 from transforms.publication import Generation, prune_generations, publish, rebuild
 from transforms.raw import DuckDBRaw, ParquetRaw, RawStore
-from transforms.refresh import BuildReport, Changes
+from transforms.refresh import BuildReport
 
 __all__ = [
     "Build",
     "BuildBusy",
     "BuildReport",
-    "Changes",
     "DuckDBRaw",
     "Finding",
     "Generation",
