@@ -9,7 +9,7 @@ from transforms.audit import Finding
 from transforms.build import Build, TakenIn
 from transforms.errors import BuildBusy, ModelError, PublicationStopped, TransformError
 from transforms.layout import Layout
-from transforms.publication import Generation, prune_generations, publish, rebuild
+from transforms.publication import Generation, prune_generations, publish
 from transforms.raw import DuckDBRaw, ParquetRaw, RawStore
 from transforms.refresh import BuildReport
 
@@ -29,5 +29,4 @@ __all__ = [
     "TransformError",
     "prune_generations",
     "publish",
-    "rebuild",
 ]

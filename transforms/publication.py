@@ -18,7 +18,6 @@ from transforms.audit import Finding
 from transforms.build import Build
 from transforms.errors import PublicationStopped
 from transforms.layout import Layout
-from transforms.raw import RawStore
 from transforms.refresh import BuildReport
 
 DATABASE = "runai.duckdb"
@@ -66,15 +65,6 @@ def publish(
     build.note_published(name)
     prune_generations(layout)
     return Generation(layout.generations / name, report.as_of, list(findings))
-
-
-def rebuild(layout: Layout, raw: RawStore, version: str = "") -> Generation:
-    """Build and publish again from raw alone, through the same code as every run."""
-    with Build(layout) as build:
-        build.start_over()
-        build.take_in(raw)
-        report = build.refresh()
-        return publish(layout, build, report, build.audit(), version)
 
 
 def current(layout: Layout) -> Path | None:

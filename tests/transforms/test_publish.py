@@ -23,7 +23,6 @@ from transforms import (
     prune_generations,
     publication,
     publish,
-    rebuild,
     refresh,
 )
 from transforms.publication import current
@@ -321,12 +320,12 @@ def test_what_somebody_else_put_beside_the_generations_is_left_alone(
     assert foreign.exists()
 
 
-def test_rebuild_needs_nothing_but_raw(layout: Layout, either: RawFiles) -> None:
+def test_a_generation_needs_nothing_but_raw(layout: Layout, either: RawFiles) -> None:
     either.load("1.5", pods=[pod("a"), pod("b")], runs=[run(3)])
     publish_all(layout, either)
     before = published(layout.data_dir)
     shutil.rmtree(layout.state)
-    generation = rebuild(layout, either.store)
+    generation = publish_all(layout, either)
 
     assert published(layout.data_dir) == before
     assert generation.as_of == at(3)
