@@ -20,6 +20,7 @@ import dlt
 import pyarrow as pa
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from pipelines.failures import causes
 from pipelines.known import BuildKnown
 from pipelines.lock import Lock
 from pipelines.progress import SILENT, Progress
@@ -269,12 +270,8 @@ def metric_floor(known: BuildKnown, settings: Settings, as_of: datetime) -> date
 
 def root_cause(error: BaseException) -> BaseException:
     """Return what a failed pipeline step failed of: our own error, a full disk, or else the innermost."""
-    chain = []
-    while error is not None:
-        chain.append(error)
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    known = [link for link in chain if isinstance(link, RunaiError | OSError)]
-    return known[0] if known else chain[-1]
+    *outer, innermost = causes(error)
+    return next((cause for cause in outer if isinstance(cause, RunaiError | OSError)), innermost)
 
 
 def _publish(result: RunResult, layout: Layout, build: Build, warehouse: Warehouse, progress: Progress) -> None:
