@@ -192,8 +192,9 @@ def rebuild(
     """Build, audit and publish all tables again from raw, without the API."""
     settings = Settings(data_dir=data_dir, destination=destination, progress=progress, debug=debug)
     from pipelines.published import published_rows
+    from transforms import Layout
 
-    if destination == "duckdb" and not (settings.data_dir / "warehouse.duckdb").exists():
+    if destination == "duckdb" and not Layout(settings.data_dir).warehouse.exists():
         raise UsageError(f"nothing was ever loaded into {settings.data_dir}: start with a run.")
     with _watched(settings) as listener:
         from pipelines import run as pipeline
@@ -230,7 +231,7 @@ def _words(error: CycloptsError) -> str:
 @contextmanager
 def _watched(settings: Settings) -> Iterator[Progress]:
     """Progress on stderr and a log file, for the length of a run."""
-    prepare(settings.data_dir)
+    prepare(settings)
     listener = open_progress(settings.progress)
     with log_file(settings.state_dir, debug=settings.debug):
         _LOG.info("arguments: %s", settings.arguments())

@@ -76,7 +76,7 @@ def claim(settings: Settings, owner: str) -> None:
     path = settings.state_dir / "origin.json"
     bound = _read(path)
     if bound is None and not settings.dry_run:
-        prepare(settings.data_dir)
+        prepare(settings)
         write_json(path, {"control_plane": owner})
     elif bound not in (None, owner):
         raise UsageError(

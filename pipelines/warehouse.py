@@ -49,7 +49,7 @@ class Warehouse:
             PIPELINE,
             destination=self._dlt_destination(),
             dataset_name=DATASET,
-            pipelines_dir=str(self._layout.state / "dlt"),
+            pipelines_dir=str(settings.dlt_dir),
         )
 
     def drain(self) -> int:
