@@ -33,6 +33,15 @@ class BuildKnown:
         row: tuple[datetime | None] | None = self._con.execute(query).fetchone()
         return row[0] if row else None
 
+    def last_observed_at(self) -> datetime | None:
+        """When the newest version or absence of a pod was observed, by its run's clock; None before the first."""
+        query = """
+            select max(observed_at)
+            from (select observed_at from raw_pods union all select observed_at from raw_pod_absences)
+        """
+        row: tuple[datetime | None] | None = self._con.execute(query).fetchone()
+        return row[0] if row else None
+
     @cached_property
     def _open(self) -> Mapping[str, KnownPod]:
         return self._pods("not is_completed and not is_deleted")

@@ -16,8 +16,10 @@ from rich.text import Text
 
 from pipelines.published import Row, published, published_rows, rows
 from pipelines.screen import facts, show
-from pipelines.settings import ROOT, Settings
+from pipelines.settings import DEFAULT_DATA_DIR, ROOT, Settings
 from pipelines.status import counts_in_words, read_status
+from transforms import Layout
+from transforms.publication import DATABASE, PARQUET
 
 if TYPE_CHECKING:
     from pipelines.run import RunResult
@@ -144,15 +146,16 @@ def _warnings(result: RunResult, settings: Settings) -> list[Text]:
 
 def _next(settings: Settings) -> Text:
     """What to open next, as commands that can be pasted where the run was started."""
-    database = _near(settings.data_dir / "published" / "runai.duckdb")
+    folder = _near(Layout(settings.data_dir).published)
+    database = folder / DATABASE
     query = f"import duckdb; print(duckdb.connect({str(database)!r}, read_only=True).sql('from pods limit 5'))"
     python, script = _near(Path(sys.executable)), _near(ROOT / "pipelines" / "pods_pipeline.py")
-    where = "" if settings.data_dir == ROOT / "data" else f" --data-dir {shlex.quote(str(_near(settings.data_dir)))}"
+    where = "" if settings.data_dir == DEFAULT_DATA_DIR else f" --data-dir {shlex.quote(str(_near(settings.data_dir)))}"
     return facts(
         [
             ("DuckDB", f"duckdb {shlex.quote(str(database))} -c 'from pods limit 5'"),
             ("Python", f'{python} -c "{query}"'),
-            ("Parquet", f"{_near(settings.data_dir / 'published' / 'parquet')}/<table>/"),
+            ("Parquet", f"{folder / PARQUET}/<table>/"),
             ("status", f"{python} {script} status{where}"),
         ]
     )

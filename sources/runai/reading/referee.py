@@ -13,8 +13,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from sources.runai.client import RunaiClient
+from sources.runai.params import timestamp
 from sources.runai.reading.known import Expected
-from sources.runai.reading.listing import Listing, count, timestamp
+from sources.runai.reading.listing import Listing, count
 from sources.runai.reading.observations import Observations
 
 MOST_COUNTS: Final = 200
