@@ -212,7 +212,7 @@ class Observations:
                 self.reject("pods", pod, reason, observed_at)
                 continue
             other = readable.setdefault(pod["id"], pod)
-            if other != pod:
+            if other is not pod and other != pod:
                 # Taken as versions, each would be a change of the other, in every reading anew.
                 readable[pod["id"]] = max(other, pod, key=_order)
                 self.reject("pods", min(other, pod, key=_order), CONTRADICTED, observed_at)
