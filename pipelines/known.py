@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final
@@ -41,6 +42,11 @@ class BuildKnown:
         """
         row: tuple[datetime | None] | None = self._con.execute(query).fetchone()
         return row[0] if row else None
+
+    @cached_property
+    def rejects(self) -> AbstractSet[str]:
+        """Fingerprints of every payload in `raw_rejects`, as `observations.fingerprint` makes them."""
+        return frozenset(self._list("select distinct sha256(endpoint || chr(10) || payload) from raw_rejects"))
 
     @cached_property
     def _open(self) -> Mapping[str, KnownPod]:

@@ -133,6 +133,7 @@ class _Run:
                     known.clusters(),
                     self.client,
                     known_hashes=known.cluster_pod_hashes(),
+                    known_rejects=known.rejects,
                     report=self.result.reading,
                 )
             )
@@ -158,6 +159,7 @@ class _Run:
             "samples_read": result.metrics.samples_read,
             "windows_failed": result.metrics.windows_failed,
             "rejects": result.reading.rejects,
+            "rejects_new": result.reading.rejects_new,
             "version": VERSION,
             "arguments": json.dumps(self.settings.arguments(), sort_keys=True),
             "read_seconds": result.read_seconds,

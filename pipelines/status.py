@@ -30,7 +30,7 @@ _PODS: Final = """
     from pods
 """
 _LAST_RUN: Final = "select * from runs where outcome = 'loaded' order by finished_at desc limit 1"
-_REJECTS: Final = "select coalesce(sum(rejects), 0)::bigint as rejects from runs"
+_REJECTS: Final = "select coalesce(sum(coalesce(rejects_new, rejects)), 0)::bigint as rejects from runs"
 _COUNTS: Final = """
     select is_whole, filter, api_count, warehouse_count, difference, counted_at from pod_counts
     where warehouse_count is not null and as_of = (select max(as_of) from pod_counts where warehouse_count is not null)

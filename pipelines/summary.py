@@ -86,7 +86,8 @@ def _read(result: RunResult, settings: Settings) -> list[tuple[str, str]]:
 def _changes(reading: ReadingReport) -> str:
     """What is new or different, and then what became of these pods."""
     different = {"new": reading.pods_new, "changed": reading.pods_changed - reading.pods_new}
-    became = {"completed": reading.pods_completed, "deleted": reading.pods_deleted, "vanished": reading.pods_absent}
+    became = {"completed": reading.pods_completed, "deleted": reading.pods_deleted}
+    became |= {"vanished": reading.pods_absent, "purged": reading.pods_purged}
     parts = [", ".join(f"{number:,} {word}" for word, number in kind.items() if number) for kind in (different, became)]
     return "; ".join(filter(None, parts)) or "nothing changed"
 
@@ -121,7 +122,9 @@ def warnings_of(result: RunResult) -> list[str]:
     if result.drained_loads:
         said.insert(0, f"an earlier run was cut off: its load packages ({result.drained_loads}) were loaded first")
     if reading.rejects:
-        said.append(f"{reading.rejects:,} payloads could not be read; they are kept in the raw table rejects")
+        said.append(
+            f"{reading.rejects:,} payloads could not be read, or contradict another; the raw table rejects keeps them"
+        )
     for what, counter in (("not in the contract", reading.unknown_fields), ("unreadable", reading.unreadable_fields)):
         if counter:
             fields = ", ".join(f"{name} ({number:,})" for name, number in sorted(counter.items()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
@@ -41,6 +42,11 @@ class KnownPods(Protocol):
         """The instant that the last complete reading stands for; None before the first."""
         ...
 
+    @property
+    def rejects(self) -> AbstractSet[str]:
+        """Fingerprints of the payloads that are kept in `rejects`."""
+        ...
+
     def open(self) -> Mapping[str, KnownPod]:
         """Pods that are neither completed nor deleted, by id."""
         ...
@@ -63,6 +69,7 @@ class NothingKnown:
     """An empty warehouse."""
 
     last_as_of: datetime | None = None
+    rejects: AbstractSet[str] = frozenset()
     _none: Mapping[str, KnownPod] = field(default_factory=dict)
 
     def open(self) -> Mapping[str, KnownPod]:

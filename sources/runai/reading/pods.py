@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 from typing import Final
 
@@ -67,8 +68,16 @@ class PodReading:
         self.created_until = self.as_of - SETTLE
         self.deleted_since = self.as_of - PURGE_HORIZON
         self.seen = Observations(
-            self.known, self.report, created_until=self.created_until, deleted_since=self.deleted_since
+            self.known,
+            self.report,
+            created_until=self.created_until,
+            deleted_since=self.deleted_since,
+            plain_has_deleted=lambda: self._plain_has_deleted,
         )
+
+    @cached_property
+    def _plain_has_deleted(self) -> bool:
+        return referees.plain_has_deleted(self.client)
 
     def batches(self) -> Iterator[Batch]:
         """Read everything that this reading is for."""
@@ -134,8 +143,9 @@ class PodReading:
     def _referee(self) -> Iterator[None]:
         """Compare counts, read again what disagrees, and record the rest."""
         self.progress.stage("referee")
-        judge = referees.Referee(self.client, self.seen, self.as_of, self.created_until, self.deleted_since)
-        judge.probe()
+        judge = referees.Referee(
+            self.client, self.seen, self.as_of, self.created_until, self.deleted_since, self._plain_has_deleted
+        )
         whole = referees.EVERYTHING
         disputed: list[referees.Days] = []
         if not judge.agrees(whole):
@@ -157,8 +167,8 @@ class PodReading:
             judge.agrees(whole)
         self._record(judge, whole, [*disputed, *rotation])
 
-    def _changes_so_far(self) -> tuple[int, int]:
-        return self.report.pods_changed, self.report.pods_absent
+    def _changes_so_far(self) -> tuple[int, int, int]:
+        return self.report.pods_changed, self.report.pods_absent, self.report.pods_purged
 
     def _settle(self, judge: referees.Referee, disputed: list[referees.Days]) -> Iterator[None]:
         """Read disputed stretches again; what the API still counts less of is looked for, or recorded as absent."""

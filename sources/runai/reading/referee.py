@@ -53,14 +53,9 @@ class Referee:
     as_of: datetime
     created_until: datetime
     deleted_since: datetime
-    plain_has_deleted: bool = False
+    plain_has_deleted: bool
     asked: int = 0
     verdicts: dict[Days, Verdict] = field(default_factory=dict)
-
-    def probe(self) -> None:
-        """Learn whether plain lists include deleted pods."""
-        self.plain_has_deleted = count(self.client, Listing(filters=(EVER,))) > 0
-        self.asked += 1
 
     def api(self, days: Days) -> Expected:
         """Ask how many pods the API lists that were created on the days: alive, and deleted within the horizon."""
@@ -126,6 +121,11 @@ class Referee:
     def _deleted(self, window: Listing) -> Listing:
         since = f"deletedAt>={timestamp(self.deleted_since)}"
         return Listing(deleted=True, filters=(since,)).within(window.start, window.end)
+
+
+def plain_has_deleted(client: RunaiClient) -> bool:
+    """Ask whether plain lists include deleted pods."""
+    return count(client, Listing(filters=(EVER,))) > 0
 
 
 def relist(days: Days) -> tuple[Listing, Listing]:
