@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from sources.runai.reading.known import Expected, KnownPod, NothingKnown
 from sources.runai.reading.observations import Observations, ReadingReport
 from sources.runai.schemas import TABLES
@@ -168,3 +170,16 @@ def test_what_a_fast_writer_of_json_refuses_is_kept_all_the_same() -> None:
     assert row["containers"].count("[") == 400
     assert row["tenant_id"] == "1" + "0" * 30
     assert row["extra"] == '{"novelty":1' + "0" * 30 + "}"
+
+
+def test_deletions_without_an_instant_may_be_counted_or_purged() -> None:
+    seen = taken(payload(1), payload(2), payload(3, deletedAt="2026-01-09T00:00:00Z"), deleted=True)
+    assert seen.expected() == Expected(alive=0, deleted=1, undated=2)
+    assert not seen.is_expected(known(seen, "p1"))
+    assert seen.is_expected(known(seen, "p3"))
+
+
+@pytest.mark.parametrize(("counted", "taken_for"), [(0, 1), (1, 1), (2, 2), (3, 3), (4, 3)])
+def test_deletions_without_an_instant_are_taken_to_be_what_the_api_counts(counted: int, taken_for: int) -> None:
+    expected = Expected(alive=5, deleted=1, undated=2)
+    assert expected.nearest(Expected(4, counted)) == Expected(5, taken_for)
