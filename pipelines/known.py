@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import duckdb
 
+from sources.runai.reading.disputes import Difference, Dispute, disputes
 from sources.runai.reading.known import Expected, KnownPod
 from sources.runai.reading.metrics import MetricTarget
 from transforms.sql import literal, literals
@@ -71,13 +72,39 @@ class BuildKnown:
             select
                 cast(created_at as date) as day,
                 count(*) filter (not is_deleted) as alive,
-                count(*) filter (is_deleted and deleted_at >= {_instant(deleted_since)}) as deleted
+                count(*) filter (is_deleted and deleted_at >= {_instant(deleted_since)}) as deleted,
+                count(*) filter (is_deleted and deleted_at is null) as undated
             from known_pods
             where is_reachable and created_at <= {_instant(created_until)}
             group by day
             """
         ).fetchall()
-        return {day: Expected(alive, deleted) for day, alive, deleted in rows}
+        return {day: Expected(*counts) for day, *counts in rows}
+
+    def disputes(self) -> list[Dispute]:
+        """Stretches of days whose counts differed when they were last compared."""
+        rows = self._con.execute(
+            f"""
+            with compared as (
+                select
+                    as_of,
+                    try_cast(regexp_extract(filter, 'createdAt>=([0-9-]+)T', 1) as date) as first_day,
+                    try_cast(regexp_extract(filter, 'createdAt<=([0-9-]+)T', 1) as date) as last_day,
+                    max(api_count - warehouse_count) filter (not contains(filter, 'deleted=true')) as alive,
+                    max(api_count - warehouse_count) filter (contains(filter, 'deleted=true')) as deleted
+                from raw_pod_counts
+                where not is_whole and warehouse_count is not null and as_of <= {_instant(self._now)}
+                group by all
+            )
+
+            from compared
+            qualify bool_or(alive <> 0 or deleted <> 0) over (partition by first_day, last_day)
+            order by as_of, first_day, last_day
+            """
+        ).fetchall()
+        return disputes(
+            ((first, last), Difference(alive, deleted), as_of) for as_of, first, last, alive, deleted in rows
+        )
 
     def clusters(self) -> list[str]:
         """Every cluster that a pod was seen on."""

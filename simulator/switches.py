@@ -76,6 +76,8 @@ class Switches:
     twins: float = 0.0
     # Projects that the service account may not see; lists are narrowed without a word.
     hidden_projects: tuple[str, ...] = ()
+    # Do counts include the pods of those projects all the same?
+    counts_hidden: bool = False
     # Operations that answer 403, by their id in the contract, such as `count_pods`; `all` for every one.
     forbidden: tuple[str, ...] = ()
     # Are the profiling metrics switched on by the administrator, and what happens to a request for them if not?

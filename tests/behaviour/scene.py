@@ -41,6 +41,8 @@ class Scene:
     url: str
     data_dir: Path
     destination: str
+    # What the client is told of the server; the server's own version by default.
+    api_version: str | None = None
 
     @property
     def world(self) -> World:
@@ -64,7 +66,7 @@ class Scene:
         # 2.18 and 2.19 know no client credentials.
         way = AppToken if self.simulator.contract.version < "2.20" else ClientCredentials
         credentials = way("demo", "canary-secret")
-        version = self.simulator.contract.version
+        version = self.api_version or self.simulator.contract.version
         with RunaiClient(
             self.url,
             credentials,

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
+from sources.runai.reading.disputes import Dispute
+
 
 class KnownPod(NamedTuple):
     """A pod as the warehouse has it. A tuple, for a reading makes one of every pod that it sees."""
@@ -28,10 +30,19 @@ class KnownPod(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """How many pods the API should list: not deleted, and deleted within the purge horizon."""
+    """How many pods the API should list: not deleted, deleted within the purge horizon, and deleted nobody knows when.
+
+    The last are listed or purged, without anything to tell which.
+    """
 
     alive: int = 0
     deleted: int = 0
+    undated: int = 0
+
+    def nearest(self, api: Expected) -> Expected:
+        """Return what is expected with as many of the undated as bring it nearest to the API's count."""
+        listed = min(max(api.deleted - self.deleted, 0), self.undated)
+        return Expected(self.alive, self.deleted + listed)
 
 
 class KnownPods(Protocol):
@@ -63,6 +74,10 @@ class KnownPods(Protocol):
         """Expected pods per UTC day of `created_at`."""
         ...
 
+    def disputes(self) -> Collection[Dispute]:
+        """Stretches of days that were read again in vain, for their counts still differed."""
+        ...
+
 
 @dataclass(frozen=True)
 class NothingKnown:
@@ -92,3 +107,7 @@ class NothingKnown:
     ) -> Mapping[date, Expected]:
         """Return no day."""
         return {}
+
+    def disputes(self) -> Collection[Dispute]:
+        """Return none."""
+        return ()

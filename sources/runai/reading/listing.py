@@ -80,6 +80,10 @@ class Listing:
         """Return the same list between two other instants."""
         return replace(self, start=start, end=end)
 
+    def by_creation(self) -> Listing:
+        """Return the same list ascending by `createdAt`, its window among the filters."""
+        return replace(self, column="createdAt", start=None, end=None, filters=tuple(self.terms()))
+
     def terms(self) -> list[str]:
         """The terms of `filterBy`."""
         window = []

@@ -96,9 +96,11 @@ class Observations:
         self._read_index = 0
         self._alive: Counter[date] = Counter()
         self._deleted: Counter[date] = Counter()
+        self._undated: Counter[date] = Counter()
         for day, expected in known.expected_by_day(created_until=created_until, deleted_since=deleted_since).items():
             self._alive[day] += expected.alive
             self._deleted[day] += expected.deleted
+            self._undated[day] += expected.undated
 
     def take(self, pods: Iterable[Any], observed_at: datetime, *, found_by: str, deleted: bool = False) -> set[str]:
         """Take in the pods of one answer; return their ids."""
@@ -164,11 +166,11 @@ class Observations:
         def total(counter: Counter[date]) -> int:
             return sum(n for day, n in counter.items() if (not first or day >= first) and (not last or day <= last))
 
-        return Expected(total(self._alive), total(self._deleted))
+        return Expected(total(self._alive), total(self._deleted), total(self._undated))
 
     def days(self) -> list[date]:
         """The UTC days of `created_at` that have expected pods, in order."""
-        return sorted(day for day in self._alive.keys() | self._deleted.keys())
+        return sorted(self._alive.keys() | self._deleted.keys() | self._undated.keys())
 
     def created_between(self, start: datetime, end: datetime) -> dict[str, KnownPod]:
         """Pods read so far with `start <= created_at < end`, by id."""
@@ -179,8 +181,9 @@ class Observations:
         }
 
     def is_expected(self, pod: KnownPod) -> bool:
-        """Whether the API's counts should include the pod."""
-        return self._bucket(pod) is not None
+        """Whether the API's counts should include the pod for certain."""
+        bucket = self._bucket(pod)
+        return bucket is self._alive or bucket is self._deleted
 
     def batches(self, *, all_of_it: bool = False) -> Iterator[Batch]:
         """Yield full batches as (table, rows), and with `all_of_it` the rest too."""
@@ -268,9 +271,9 @@ class Observations:
             return None
         if not pod.is_deleted:
             return self._alive
-        if pod.deleted_at is not None and pod.deleted_at >= self._deleted_since:
-            return self._deleted
-        return None
+        if pod.deleted_at is None:
+            return self._undated
+        return self._deleted if pod.deleted_at >= self._deleted_since else None
 
 
 def fingerprint(endpoint: str, payload: str) -> str:

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from unittest.mock import Mock
 
+import pytest
+
 from sources.runai.reading.known import Expected, KnownPod, NothingKnown
 from sources.runai.reading.observations import Observations, ReadingReport, fingerprint
 from sources.runai.schemas import TABLES
@@ -100,7 +102,7 @@ def test_a_deleted_pod_is_alive_again_where_plain_lists_have_no_deleted_ones() -
     seen.take([payload()], NOW, found_by="open")
     (row,) = read(seen)["pods"]
     assert (row["is_deleted"], row["deleted_at"]) == (False, None)
-    assert seen.expected() == Expected(1, 0)
+    assert seen.expected() == Expected(1, 0, undated=1)
 
 
 def test_of_two_contents_in_one_answer_the_last_updated_counts_and_the_other_is_kept_aside() -> None:
@@ -207,3 +209,16 @@ def test_what_a_fast_writer_of_json_refuses_is_kept_all_the_same() -> None:
     assert row["containers"].count("[") == 400
     assert row["tenant_id"] == "1" + "0" * 30
     assert row["extra"] == '{"novelty":1' + "0" * 30 + "}"
+
+
+def test_deletions_without_an_instant_may_be_counted_or_purged() -> None:
+    seen = taken(payload(1), payload(2), payload(3, deletedAt="2026-01-09T00:00:00Z"), deleted=True)
+    assert seen.expected() == Expected(alive=0, deleted=1, undated=2)
+    assert not seen.is_expected(known(seen, "p1"))
+    assert seen.is_expected(known(seen, "p3"))
+
+
+@pytest.mark.parametrize(("counted", "taken_for"), [(0, 1), (1, 1), (2, 2), (3, 3), (4, 3)])
+def test_deletions_without_an_instant_are_taken_to_be_what_the_api_counts(counted: int, taken_for: int) -> None:
+    expected = Expected(alive=5, deleted=1, undated=2)
+    assert expected.nearest(Expected(4, counted)) == Expected(5, taken_for)
