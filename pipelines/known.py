@@ -57,9 +57,14 @@ class BuildKnown:
         """Pods that are neither completed nor deleted, by id; also those that could not be found lately."""
         return self._open
 
+    @cached_property
+    def _knows_none(self) -> bool:
+        return self._con.execute("select 1 from known_pods limit 1").fetchone() is None
+
     def find(self, pod_ids: Collection[str]) -> Mapping[str, KnownPod]:
         """Those of the given pods that are known, by id."""
-        return self._pods(f"pod_id in (select unnest({literals(pod_ids)}))")
+        # A first load asks for every page, and there is nothing to find.
+        return {} if self._knows_none else self._pods(f"pod_id in (select unnest({literals(pod_ids)}))")
 
     def created_between(self, start: datetime, end: datetime) -> Mapping[str, KnownPod]:
         """Reachable pods with `start <= created_at < end`, by id."""
