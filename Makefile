@@ -51,7 +51,7 @@ test: setup
 lint: setup
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
-	$(RUN) -m sqlfluff lint transforms
+	$(RUN) -m sqlfluff lint --disable-progress-bar transforms
 
 types: setup
 	$(RUN) -m mypy

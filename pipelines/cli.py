@@ -64,6 +64,32 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
+Demo = Annotated[bool, Parameter(help="Run against the bundled simulator. Example: run --demo")]
+Since = Annotated[
+    str | None,
+    Parameter(
+        help="Metrics from this date or instant on, ISO 8601, UTC unless it says otherwise (default: the last "
+        "24 hours on the first run, then where the last run stopped). Example: --since 2026-11-01"
+    ),
+]
+Until = Annotated[
+    str | None, Parameter(help="Metrics up to this date or instant. Example: --until 2026-11-02T06:00:00Z")
+]
+Metrics = Annotated[
+    list[str] | None,
+    Parameter(
+        help="basic, all, none, or a list of metric types (default: basic). "
+        "Example: --metrics GPU_UTILIZATION,CPU_USAGE_CORES"
+    ),
+]
+Resolution = Annotated[int, Parameter(help="Seconds between samples. Example: --resolution 300")]
+DryRun = Annotated[bool, Parameter(help="Say what would be read, and load nothing. Example: run --dry-run")]
+FullRefresh = Annotated[
+    bool, Parameter(help="Read again everything that the API still offers; raw is kept. Example: --full-refresh")
+]
+Concurrency = Annotated[
+    int | None, Parameter(help="Requests at a time, at most (default: 8). Example: --concurrency 4")
+]
 DataDir = Annotated[
     Path,
     Parameter(
@@ -84,36 +110,16 @@ Debug = Annotated[bool, Parameter(help="Show the traceback of a failure. Example
 @app.command
 def run(
     *,
-    demo: Annotated[bool, Parameter(help="Run against the bundled simulator. Example: run --demo")] = False,
-    since: Annotated[
-        str | None,
-        Parameter(
-            help="Metrics from this date or instant on, ISO 8601, UTC unless it says otherwise (default: the last "
-            "24 hours on the first run, then where the last run stopped). Example: --since 2026-11-01"
-        ),
-    ] = None,
-    until: Annotated[
-        str | None, Parameter(help="Metrics up to this date or instant. Example: --until 2026-11-02T06:00:00Z")
-    ] = None,
-    metrics: Annotated[
-        list[str] | None,
-        Parameter(
-            help="basic, all, none, or a list of metric types (default: basic). "
-            "Example: --metrics GPU_UTILIZATION,CPU_USAGE_CORES"
-        ),
-    ] = None,
-    resolution: Annotated[int, Parameter(help="Seconds between samples. Example: --resolution 300")] = 60,
-    dry_run: Annotated[
-        bool, Parameter(help="Say what would be read, and load nothing. Example: run --dry-run")
-    ] = False,
+    demo: Demo = False,
+    since: Since = None,
+    until: Until = None,
+    metrics: Metrics = None,
+    resolution: Resolution = 60,
+    dry_run: DryRun = False,
     destination: Destination = "duckdb",
     data_dir: DataDir = DEFAULT_DATA_DIR,
-    full_refresh: Annotated[
-        bool, Parameter(help="Read again everything that the API still offers; raw is kept. Example: --full-refresh")
-    ] = False,
-    concurrency: Annotated[
-        int | None, Parameter(help="Requests at a time, at most (default: 8). Example: --concurrency 4")
-    ] = None,
+    full_refresh: FullRefresh = False,
+    concurrency: Concurrency = None,
     progress: ProgressOption = "auto",
     debug: Debug = False,
 ) -> int:
@@ -186,8 +192,9 @@ def rebuild(
     """Build, audit and publish all tables again from raw, without the API."""
     settings = Settings(data_dir=data_dir, destination=destination, progress=progress, debug=debug)
     from pipelines.published import published_rows
+    from transforms import Layout
 
-    if destination == "duckdb" and not (settings.data_dir / "warehouse.duckdb").exists():
+    if destination == "duckdb" and not Layout(settings.data_dir).warehouse.exists():
         raise UsageError(f"nothing was ever loaded into {settings.data_dir}: start with a run.")
     with _watched(settings) as listener:
         from pipelines import run as pipeline
@@ -224,7 +231,7 @@ def _words(error: CycloptsError) -> str:
 @contextmanager
 def _watched(settings: Settings) -> Iterator[Progress]:
     """Progress on stderr and a log file, for the length of a run."""
-    prepare(settings.data_dir)
+    prepare(settings)
     listener = open_progress(settings.progress)
     with log_file(settings.state_dir, debug=settings.debug):
         _LOG.info("arguments: %s", settings.arguments())

@@ -16,6 +16,7 @@ from typing import Final, Self
 
 from pipelines.plane import DEMO, claim
 from pipelines.settings import Settings, UsageError, text_of
+from pipelines.state import write_json
 from sources.runai.client import RunaiClient
 from sources.runai.credentials import ClientCredentials
 
@@ -88,6 +89,4 @@ def _read(path: Path) -> DemoClock | None:
 
 
 def _write(path: Path, clock: DemoClock) -> None:
-    draft = path.with_suffix(".new")
-    draft.write_text(json.dumps({"began": text_of(clock.began), "at": text_of(clock.at)}), encoding="utf-8")
-    draft.replace(path)
+    write_json(path, {"began": text_of(clock.began), "at": text_of(clock.at)})

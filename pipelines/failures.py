@@ -48,7 +48,7 @@ class Failure:
 
 def explain(error: BaseException) -> Failure:
     """The first thing in the chain of causes that can be told to the user in their own words."""
-    for cause in _chain(error):
+    for cause in causes(error):
         if isinstance(cause, UsageError):
             return Failure(str(cause), USAGE)
         failure = _known(cause)
@@ -56,6 +56,22 @@ def explain(error: BaseException) -> Failure:
             return Failure(_one_line(failure.sentence), failure.code)
     text = _one_line(f"unexpected {type(error).__name__}: {str(error) or 'no message'}")
     return Failure(f"{text} Run again with --debug to see where, and report it.", FAILED)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, then its causes from the outside in, members of groups included; each once."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        current = waiting.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        if isinstance(current, BaseExceptionGroup):
+            waiting.extend(current.exceptions)
+        inner = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        if inner is not None:
+            waiting.append(inner)
 
 
 def _known(error: BaseException) -> Failure | None:
@@ -105,22 +121,6 @@ def _duckdb(text: str) -> Failure | None:
 def _is(error: BaseException, module: str, name: str) -> bool:
     kind = getattr(sys.modules.get(module), name, None)
     return isinstance(kind, type) and isinstance(error, kind)
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, then its causes from the outside in, members of groups included; each once."""
-    waiting, seen = [error], set[int]()
-    while waiting:
-        current = waiting.pop(0)
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        if isinstance(current, BaseExceptionGroup):
-            waiting.extend(current.exceptions)
-        inner = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
-        if inner is not None:
-            waiting.append(inner)
 
 
 def _one_line(text: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final
 
 import duckdb
 
+from sources.runai.reading.disputes import Difference, Dispute, disputes
 from sources.runai.reading.known import Expected, KnownPod
 from sources.runai.reading.metrics import MetricTarget
 from transforms.sql import literal, literals
@@ -33,6 +35,20 @@ class BuildKnown:
         row: tuple[datetime | None] | None = self._con.execute(query).fetchone()
         return row[0] if row else None
 
+    def last_observed_at(self) -> datetime | None:
+        """When the newest version or absence of a pod was observed, by its run's clock; None before the first."""
+        query = """
+            select max(observed_at)
+            from (select observed_at from raw_pods union all select observed_at from raw_pod_absences)
+        """
+        row: tuple[datetime | None] | None = self._con.execute(query).fetchone()
+        return row[0] if row else None
+
+    @cached_property
+    def rejects(self) -> AbstractSet[str]:
+        """Fingerprints of every payload in `raw_rejects`, as `observations.fingerprint` makes them."""
+        return frozenset(self._list("select distinct sha256(endpoint || chr(10) || payload) from raw_rejects"))
+
     @cached_property
     def _open(self) -> Mapping[str, KnownPod]:
         return self._pods("not is_completed and not is_deleted")
@@ -41,9 +57,14 @@ class BuildKnown:
         """Pods that are neither completed nor deleted, by id; also those that could not be found lately."""
         return self._open
 
+    @cached_property
+    def _knows_none(self) -> bool:
+        return self._con.execute("select 1 from known_pods limit 1").fetchone() is None
+
     def find(self, pod_ids: Collection[str]) -> Mapping[str, KnownPod]:
         """Those of the given pods that are known, by id."""
-        return self._pods(f"pod_id in (select unnest({literals(pod_ids)}))")
+        # A first load asks for every page, and there is nothing to find.
+        return {} if self._knows_none else self._pods(f"pod_id in (select unnest({literals(pod_ids)}))")
 
     def created_between(self, start: datetime, end: datetime) -> Mapping[str, KnownPod]:
         """Reachable pods with `start <= created_at < end`, by id."""
@@ -56,13 +77,39 @@ class BuildKnown:
             select
                 cast(created_at as date) as day,
                 count(*) filter (not is_deleted) as alive,
-                count(*) filter (is_deleted and deleted_at >= {_instant(deleted_since)}) as deleted
+                count(*) filter (is_deleted and deleted_at >= {_instant(deleted_since)}) as deleted,
+                count(*) filter (is_deleted and deleted_at is null) as undated
             from known_pods
             where is_reachable and created_at <= {_instant(created_until)}
             group by day
             """
         ).fetchall()
-        return {day: Expected(alive, deleted) for day, alive, deleted in rows}
+        return {day: Expected(*counts) for day, *counts in rows}
+
+    def disputes(self) -> list[Dispute]:
+        """Stretches of days whose counts differed when they were last compared."""
+        rows = self._con.execute(
+            f"""
+            with compared as (
+                select
+                    as_of,
+                    try_cast(regexp_extract(filter, 'createdAt>=([0-9-]+)T', 1) as date) as first_day,
+                    try_cast(regexp_extract(filter, 'createdAt<=([0-9-]+)T', 1) as date) as last_day,
+                    max(api_count - warehouse_count) filter (not contains(filter, 'deleted=true')) as alive,
+                    max(api_count - warehouse_count) filter (contains(filter, 'deleted=true')) as deleted
+                from raw_pod_counts
+                where not is_whole and warehouse_count is not null and as_of <= {_instant(self._now)}
+                group by all
+            )
+
+            from compared
+            qualify bool_or(alive <> 0 or deleted <> 0) over (partition by first_day, last_day)
+            order by as_of, first_day, last_day
+            """
+        ).fetchall()
+        return disputes(
+            ((first, last), Difference(alive, deleted), as_of) for as_of, first, last, alive, deleted in rows
+        )
 
     def clusters(self) -> list[str]:
         """Every cluster that a pod was seen on."""

@@ -17,6 +17,8 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
+from pipelines.state import write_json
+
 # Long enough for `status` to let go of the lock it looked at, too short to be noticed by anybody who has to wait.
 _PATIENCE_SECONDS = 0.5
 
@@ -85,9 +87,7 @@ def current_holder(state_dir: Path) -> Holder | None:
 
 def _write_holder(state_dir: Path) -> None:
     holder = Holder(os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat(timespec="seconds"))
-    draft = state_dir / "lock.json.new"
-    draft.write_text(json.dumps(asdict(holder)), encoding="utf-8")
-    draft.replace(state_dir / "lock.json")
+    write_json(state_dir / "lock.json", asdict(holder))
 
 
 def _read_holder(state_dir: Path) -> Holder | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from pipelines.settings import ROOT, Settings, UsageError, prepare
+from pipelines.state import write_json
 
 if TYPE_CHECKING:
     from sources.runai.client import RunaiClient
@@ -75,10 +76,8 @@ def claim(settings: Settings, owner: str) -> None:
     path = settings.state_dir / "origin.json"
     bound = _read(path)
     if bound is None and not settings.dry_run:
-        prepare(settings.data_dir)
-        draft = path.with_suffix(".new")
-        draft.write_text(json.dumps({"control_plane": owner}), encoding="utf-8")
-        draft.replace(path)
+        prepare(settings)
+        write_json(path, {"control_plane": owner})
     elif bound not in (None, owner):
         raise UsageError(
             f"{settings.data_dir} holds {_words(str(bound))}, not {_words(owner)}: {_way_out(path, bound)}."

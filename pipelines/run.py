@@ -20,10 +20,12 @@ import dlt
 import pyarrow as pa
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from pipelines.failures import causes
 from pipelines.known import BuildKnown
 from pipelines.lock import Lock
 from pipelines.progress import SILENT, Progress
 from pipelines.settings import Settings
+from pipelines.status import in_words
 from pipelines.warehouse import Warehouse
 from sources.runai import cluster_pods, pod_metrics, pods
 from sources.runai.catalogue import resolve
@@ -37,6 +39,8 @@ from sources.runai.schemas import TABLES
 from transforms import Build, BuildReport, Finding, Layout, publish
 
 METRIC_HORIZON: Final = timedelta(hours=24)
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+"""How far a clock may jump back before a run says so: NTP's corrections are smaller."""
 VERSION: Final = version("runai-pods")
 
 
@@ -87,6 +91,7 @@ class _Run:
         known = self._learn()
         self.result.first_run = known.last_as_of is None
         self._metric_floor = metric_floor(known, self.settings, self.result.as_of)
+        self._warn_of_clock(known.last_observed_at())
         return known
 
     def read_pods(self, known: BuildKnown, progress: Progress) -> None:
@@ -128,6 +133,7 @@ class _Run:
                     known.clusters(),
                     self.client,
                     known_hashes=known.cluster_pod_hashes(),
+                    known_rejects=known.rejects,
                     report=self.result.reading,
                 )
             )
@@ -153,6 +159,7 @@ class _Run:
             "samples_read": result.metrics.samples_read,
             "windows_failed": result.metrics.windows_failed,
             "rejects": result.reading.rejects,
+            "rejects_new": result.reading.rejects_new,
             "version": VERSION,
             "arguments": json.dumps(self.settings.arguments(), sort_keys=True),
             "read_seconds": result.read_seconds,
@@ -162,6 +169,16 @@ class _Run:
         }
         table = pa.Table.from_pylist([row], schema=TABLES["runs"])
         self.warehouse.load([dlt.resource([table], name="runs", write_disposition="append")])
+
+    def _warn_of_clock(self, last_observed_at: datetime | None) -> None:
+        """Say that what is read now will not show yet: the order of a pod's versions is that of the clock."""
+        if last_observed_at is None or last_observed_at - self.now <= CLOCK_TOLERANCE:
+            return
+        behind = in_words((last_observed_at - self.now).total_seconds())
+        self.result.reading.warn(
+            f"the clock is {behind} behind an earlier run's: until {last_observed_at:%Y-%m-%d %H:%M} UTC, what was "
+            "observed then counts as newer than what is read now; nothing is lost, but see that the clock is right"
+        )
 
     def _learn(self) -> BuildKnown:
         self.build.take_in(self.warehouse.raw())
@@ -255,12 +272,8 @@ def metric_floor(known: BuildKnown, settings: Settings, as_of: datetime) -> date
 
 def root_cause(error: BaseException) -> BaseException:
     """Return what a failed pipeline step failed of: our own error, a full disk, or else the innermost."""
-    chain = []
-    while error is not None:
-        chain.append(error)
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    known = [link for link in chain if isinstance(link, RunaiError | OSError)]
-    return known[0] if known else chain[-1]
+    *outer, innermost = causes(error)
+    return next((cause for cause in outer if isinstance(cause, RunaiError | OSError)), innermost)
 
 
 def _publish(result: RunResult, layout: Layout, build: Build, warehouse: Warehouse, progress: Progress) -> None:

@@ -59,7 +59,13 @@ class Settings:
     @property
     def state_dir(self) -> Path:
         """Where the lock, the logs and dlt's working directory live."""
+        # `Layout.state`, which the command line must not import: all of the models come with it.
         return self.data_dir / "state"
+
+    @property
+    def dlt_dir(self) -> Path:
+        """dlt's working directory: load packages under way, state and schemas."""
+        return self.state_dir / "dlt"
 
     def arguments(self) -> dict[str, object]:
         """The arguments as JSON values for the `runs` table; there is no credential among them."""
@@ -75,21 +81,20 @@ class Settings:
         }
 
 
-def prepare(data_dir: Path) -> None:
+def prepare(settings: Settings) -> None:
     """Make the data directory, and see that it can be written to, before anything is asked of anybody.
 
     Raises:
         UsageError: It cannot be used.
     """
-    state = data_dir / "state"
     try:
-        state.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=state):
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.state_dir):
             pass
     except OSError as error:
         if error.errno in DISK_FULL:
             raise
-        raise UsageError(f"cannot write to {data_dir}: {error.strerror}; give another --data-dir.") from error
+        raise UsageError(f"cannot write to {settings.data_dir}: {error.strerror}; give another --data-dir.") from error
 
 
 def text_of(instant: datetime) -> str:

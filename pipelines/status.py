@@ -15,7 +15,7 @@ from pipelines.failures import STALE
 from pipelines.lock import Holder, current_holder
 from pipelines.published import Row, Unpublished, published, rows
 from pipelines.screen import facts, show
-from pipelines.settings import UsageError, text_of
+from pipelines.settings import Settings, UsageError, text_of
 
 PURGE_HORIZON: Final = timedelta(days=14)
 """How long the API keeps a deleted pod: a longer stretch without a run may have lost some for good."""
@@ -30,7 +30,7 @@ _PODS: Final = """
     from pods
 """
 _LAST_RUN: Final = "select * from runs where outcome = 'loaded' order by finished_at desc limit 1"
-_REJECTS: Final = "select coalesce(sum(rejects), 0)::bigint as rejects from runs"
+_REJECTS: Final = "select coalesce(sum(coalesce(rejects_new, rejects)), 0)::bigint as rejects from runs"
 _COUNTS: Final = """
     select is_whole, filter, api_count, warehouse_count, difference, counted_at from pod_counts
     where warehouse_count is not null and as_of = (select max(as_of) from pod_counts where warehouse_count is not null)
@@ -67,7 +67,7 @@ class Status:
 def show_status(data_dir: Path, max_age: str | None, *, as_json: bool) -> int:
     """Print the status and return the exit code: 3 when the data is older than `max_age`, or there is none."""
     limit = None if max_age is None else parse_age(max_age)
-    status = read_status(data_dir.expanduser().absolute(), datetime.now(UTC), limit)
+    status = read_status(data_dir, datetime.now(UTC), limit)
     if as_json:
         print(json.dumps(asdict(status), indent=2, default=str))
     else:
@@ -78,10 +78,10 @@ def show_status(data_dir: Path, max_age: str | None, *, as_json: bool) -> int:
 def read_status(data_dir: Path, now: datetime, max_age: timedelta | None = None) -> Status:
     """The status at `now`, by the real clock: the age is counted from the end of the last run."""
     limit = max_age.total_seconds() if max_age else None
-    state = data_dir / "state"
-    pending, running = _pending_loads(state / "dlt"), current_holder(state)
+    settings = Settings(data_dir=data_dir)
+    pending, running = _pending_loads(settings.dlt_dir), current_holder(settings.state_dir)
     try:
-        with published(data_dir) as con:
+        with published(settings.data_dir) as con:
             last = next(iter(rows(con, _LAST_RUN)), None)
             counts = rows(con, _COUNTS)
             found = {
@@ -95,7 +95,7 @@ def read_status(data_dir: Path, now: datetime, max_age: timedelta | None = None)
         last, found = None, {}
     age = (now - last["finished_at"]).total_seconds() if last else None
     return Status(
-        data_dir=str(data_dir),
+        data_dir=str(settings.data_dir),
         checked_at=text_of(now),
         last_run=_as_text(last) if last else None,
         age_seconds=age,

@@ -16,8 +16,10 @@ from rich.text import Text
 
 from pipelines.published import Row, published, published_rows, rows
 from pipelines.screen import facts, show
-from pipelines.settings import ROOT, Settings
+from pipelines.settings import DEFAULT_DATA_DIR, ROOT, Settings
 from pipelines.status import counts_in_words, read_status
+from transforms import Layout
+from transforms.publication import DATABASE, PARQUET
 
 if TYPE_CHECKING:
     from pipelines.run import RunResult
@@ -84,7 +86,8 @@ def _read(result: RunResult, settings: Settings) -> list[tuple[str, str]]:
 def _changes(reading: ReadingReport) -> str:
     """What is new or different, and then what became of these pods."""
     different = {"new": reading.pods_new, "changed": reading.pods_changed - reading.pods_new}
-    became = {"completed": reading.pods_completed, "deleted": reading.pods_deleted, "vanished": reading.pods_absent}
+    became = {"completed": reading.pods_completed, "deleted": reading.pods_deleted}
+    became |= {"vanished": reading.pods_absent, "purged": reading.pods_purged}
     parts = [", ".join(f"{number:,} {word}" for word, number in kind.items() if number) for kind in (different, became)]
     return "; ".join(filter(None, parts)) or "nothing changed"
 
@@ -119,7 +122,9 @@ def warnings_of(result: RunResult) -> list[str]:
     if result.drained_loads:
         said.insert(0, f"an earlier run was cut off: its load packages ({result.drained_loads}) were loaded first")
     if reading.rejects:
-        said.append(f"{reading.rejects:,} payloads could not be read; they are kept in the raw table rejects")
+        said.append(
+            f"{reading.rejects:,} payloads could not be read, or contradict another; the raw table rejects keeps them"
+        )
     for what, counter in (("not in the contract", reading.unknown_fields), ("unreadable", reading.unreadable_fields)):
         if counter:
             fields = ", ".join(f"{name} ({number:,})" for name, number in sorted(counter.items()))
@@ -144,15 +149,16 @@ def _warnings(result: RunResult, settings: Settings) -> list[Text]:
 
 def _next(settings: Settings) -> Text:
     """What to open next, as commands that can be pasted where the run was started."""
-    database = _near(settings.data_dir / "published" / "runai.duckdb")
+    folder = _near(Layout(settings.data_dir).published)
+    database = folder / DATABASE
     query = f"import duckdb; print(duckdb.connect({str(database)!r}, read_only=True).sql('from pods limit 5'))"
     python, script = _near(Path(sys.executable)), _near(ROOT / "pipelines" / "pods_pipeline.py")
-    where = "" if settings.data_dir == ROOT / "data" else f" --data-dir {shlex.quote(str(_near(settings.data_dir)))}"
+    where = "" if settings.data_dir == DEFAULT_DATA_DIR else f" --data-dir {shlex.quote(str(_near(settings.data_dir)))}"
     return facts(
         [
             ("DuckDB", f"duckdb {shlex.quote(str(database))} -c 'from pods limit 5'"),
             ("Python", f'{python} -c "{query}"'),
-            ("Parquet", f"{_near(settings.data_dir / 'published' / 'parquet')}/<table>/"),
+            ("Parquet", f"{folder / PARQUET}/<table>/"),
             ("status", f"{python} {script} status{where}"),
         ]
     )

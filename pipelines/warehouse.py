@@ -50,7 +50,7 @@ class Warehouse:
             destination=self._dlt_destination(),
             dataset_name=DATASET,
             # One working directory per place: packages that a run left behind belong where that run was to load them.
-            pipelines_dir=str(self._layout.state / "dlt" / self._place()),
+            pipelines_dir=str(settings.dlt_dir / self._place()),
         )
 
     def drain(self) -> int:

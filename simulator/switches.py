@@ -72,8 +72,12 @@ class Switches:
     odd_quantities: float = 0.0
     # Share of pods whose row cannot be read at all: not an object, without an id, with a createdAt that is no instant.
     broken_rows: float = 0.0
+    # Share of pods that every list shows twice, once as they are and once with an older `updatedAt` and another phase.
+    twins: float = 0.0
     # Projects that the service account may not see; lists are narrowed without a word.
     hidden_projects: tuple[str, ...] = ()
+    # Do counts include the pods of those projects all the same?
+    counts_hidden: bool = False
     # Operations that answer 403, by their id in the contract, such as `count_pods`; `all` for every one.
     forbidden: tuple[str, ...] = ()
     # Are the profiling metrics switched on by the administrator, and what happens to a request for them if not?

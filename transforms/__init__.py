@@ -9,15 +9,14 @@ from transforms.audit import Finding
 from transforms.build import Build, TakenIn
 from transforms.errors import BuildBusy, ModelError, PublicationStopped, TransformError
 from transforms.layout import Layout
-from transforms.publication import Generation, prune_generations, publish, rebuild
+from transforms.publication import Generation, prune_generations, publish
 from transforms.raw import DuckDBRaw, ParquetRaw, RawStore
-from transforms.refresh import BuildReport, Changes
+from transforms.refresh import BuildReport
 
 __all__ = [
     "Build",
     "BuildBusy",
     "BuildReport",
-    "Changes",
     "DuckDBRaw",
     "Finding",
     "Generation",
@@ -30,5 +29,4 @@ __all__ = [
     "TransformError",
     "prune_generations",
     "publish",
-    "rebuild",
 ]

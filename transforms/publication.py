@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from transforms.audit import Finding
 from transforms.build import Build
 from transforms.errors import PublicationStopped
 from transforms.layout import Layout
-from transforms.raw import RawStore
 from transforms.refresh import BuildReport
 
 DATABASE = "runai.duckdb"
@@ -26,6 +26,7 @@ MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"
 _KEPT = timedelta(hours=24)
 _STAMP = "%Y%m%dT%H%M%SZ"
+_NAME = re.compile(r"\d{8}T\d{6}Z-\d+")
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,6 @@ def publish(
     return Generation(layout.generations / name, report.as_of, list(findings))
 
 
-def rebuild(layout: Layout, raw: RawStore, version: str = "") -> Generation:
-    """Build and publish again from raw alone, through the same code as every run."""
-    with Build(layout) as build:
-        build.start_over()
-        build.take_in(raw)
-        report = build.refresh()
-        return publish(layout, build, report, build.audit(), version)
-
-
 def current(layout: Layout) -> Path | None:
     """Return the directory of the generation that `published` points to, None before the first one."""
     return layout.published.resolve() if layout.published.exists() else None
@@ -83,16 +75,26 @@ def current(layout: Layout) -> Path | None:
 def prune_generations(layout: Layout, keep_for: timedelta = _KEPT, now: datetime | None = None) -> list[Path]:
     """Remove what a killed publication left and generations replaced longer ago than `keep_for`; return them."""
     kept_since = (now or datetime.now(UTC)) - keep_for
-    generations = sorted(path for path in layout.generations.iterdir() if not path.name.startswith("."))
     # A generation was still being read when its successor appeared, so its successor's age counts.
     removed = [
         path
-        for path, successor in pairwise(generations)
+        for path, successor in pairwise(_generations(layout))
         if path != current(layout) and _published_at(successor) < kept_since
     ]
     for path in removed:
         shutil.rmtree(path)
     return removed + _remove_unfinished(layout)
+
+
+def _generations(layout: Layout) -> list[Path]:
+    """Return what was published, in order; whatever else lies beside it is not ours."""
+    found = (path for path in layout.generations.iterdir() if _NAME.fullmatch(path.name))
+    # By number, which goes up although a clock may go back.
+    return sorted(found, key=_number)
+
+
+def _number(generation: Path) -> int:
+    return int(generation.name.rpartition("-")[2])
 
 
 def _remove_unfinished(layout: Layout) -> list[Path]:
@@ -108,9 +110,8 @@ def _published_at(generation: Path) -> datetime:
 
 def _next_name(layout: Layout) -> str:
     """Return `<UTC stamp>-<n>`, later in order than every generation that is there."""
-    stamp = datetime.now(UTC).strftime(_STAMP)
-    numbers = [int(path.name.rpartition("-")[2]) for path in layout.generations.glob("[0-9]*-[0-9]*")]
-    return f"{stamp}-{max(numbers, default=0) + 1:06d}"
+    number = max(map(_number, _generations(layout)), default=0) + 1
+    return f"{datetime.now(UTC).strftime(_STAMP)}-{number:06d}"
 
 
 def _before(layout: Layout, build: Build) -> Path | None:

@@ -110,6 +110,7 @@ create table raw_runs (
     samples_read bigint,
     windows_failed bigint,
     rejects bigint,
+    rejects_new bigint,
     version varchar,
     arguments varchar,
     read_seconds double,

@@ -9,9 +9,8 @@ those that differ are written, and so that a publication knows what it changes w
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
@@ -25,25 +24,12 @@ _POD_BATCH = 10_000
 
 
 @dataclass(frozen=True)
-class Changes:
-    """Pods that differ from the last publication; a pod that is new and already completed counts in both."""
-
-    new: int = 0
-    changed: int = 0
-    completed: int = 0
-    deleted: int = 0
-
-
-@dataclass(frozen=True)
 class BuildReport:
-    """What a refresh did: rows by table, and what publishing it will change, in all and by project name."""
+    """What a refresh did: the instant that the marts stand for, rows by table, and how many pods were rebuilt."""
 
     as_of: datetime | None
     rows: dict[str, int]
     rebuilt_pods: int
-    changes: Changes
-    changes_by_project: dict[str, Changes] = field(default_factory=dict)
-    seconds: float = 0.0
 
 
 def books() -> str:
@@ -52,19 +38,16 @@ def books() -> str:
     return f"""
     -- Pods whose marts are older than their raw rows.
     create table touched_pods (pod_id varchar);
-    -- Pods as they are in the marts: what a report compares with, and a hash of their rows in every mart.
-    create table built_pods (
-        pod_id varchar, created_on date, is_completed boolean, is_deleted boolean, content hugeint, {hashes}
-    );
-    -- What the next publication changes: pods as they were published last, and days to be written again by table.
-    create table unpublished_pods (pod_id varchar, was_known boolean, was_completed boolean, was_deleted boolean);
+    -- Pods as they are in the marts: a hash of their rows in all of them, and in each.
+    create table built_pods (pod_id varchar, created_on date, content hugeint, {hashes});
+    -- What the next publication changes: pods, and days to be written again by table.
+    create table unpublished_pods (pod_id varchar);
     create table unpublished_days (table_name varchar, created_on date);
     """
 
 
 def refresh(con: duckdb.DuckDBPyConnection, as_of: datetime | None = None) -> BuildReport:
     """Rebuild what changed, in batches that are each complete, so that a killed refresh goes on where it stopped."""
-    started = time.perf_counter()
     with runner.workspace(con):
         con.execute("create temp table touched as select distinct pod_id from build.main.touched_pods")
         con.execute(
@@ -75,14 +58,10 @@ def refresh(con: duckdb.DuckDBPyConnection, as_of: datetime | None = None) -> Bu
         )
         rebuilt = _rebuild_pods(con, "touched", _pod_marts()) + _rebuild_pods(con, "looked_at", _moving_marts())
     _rebuild_whole(con)
-    by_project = _changes(con)
     return BuildReport(
         as_of=as_of or _latest_as_of(con),
         rows={mart.name: count(con, f"marts.main.{mart.name}") for mart in models.marts()},
         rebuilt_pods=rebuilt,
-        changes=_total(by_project),
-        changes_by_project=by_project,
-        seconds=time.perf_counter() - started,
     )
 
 
@@ -160,8 +139,6 @@ def _hash(con: duckdb.DuckDBPyConnection, marts: Sequence[Model]) -> None:
         select
             wanted.pod_id,
             cast(pod.created_at at time zone 'UTC' as date) as created_on,
-            pod.is_completed,
-            pod.is_deleted,
             {content} as content,
             {", ".join(f"{now} as {name}" for name, now in hashes.items())},
             former
@@ -190,10 +167,8 @@ def _note_unpublished(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(
             """
             insert into build.main.unpublished_pods
-            select pod_id, former.pods is not null, former.is_completed, former.is_deleted
-            from temp.hashed
-            where content is distinct from former.content
-                and pod_id not in (select pod_id from build.main.unpublished_pods)
+            select pod_id from temp.hashed where content is distinct from former.content
+            except from build.main.unpublished_pods
             """
         )
         con.execute(
@@ -219,34 +194,6 @@ def _rebuild_whole(con: duckdb.DuckDBPyConnection) -> None:
             for mart in whole:
                 con.execute(f"delete from marts.main.{mart.name}")
                 con.execute(f"insert into marts.main.{mart.name} from temp.{mart.name}")
-
-
-def _changes(con: duckdb.DuckDBPyConnection) -> dict[str, Changes]:
-    rows = con.execute(
-        """
-        select
-            coalesce(pods.project_name, pods.project_id, ''),
-            count_if(not unpublished.was_known),
-            count_if(unpublished.was_known),
-            count_if(pods.is_completed and not coalesce(unpublished.was_completed, false)),
-            count_if(pods.is_deleted and not coalesce(unpublished.was_deleted, false))
-        from build.main.unpublished_pods as unpublished
-        inner join marts.main.pods using (pod_id)
-        group by all
-        order by all
-        """
-    ).fetchall()
-    return {project: Changes(*counts) for project, *counts in rows}
-
-
-def _total(by_project: dict[str, Changes]) -> Changes:
-    every = by_project.values()
-    return Changes(
-        new=sum(changes.new for changes in every),
-        changed=sum(changes.changed for changes in every),
-        completed=sum(changes.completed for changes in every),
-        deleted=sum(changes.deleted for changes in every),
-    )
 
 
 def _latest_as_of(con: duckdb.DuckDBPyConnection) -> datetime | None:

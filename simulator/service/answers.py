@@ -105,7 +105,9 @@ class Answers:
         if self._switches.ties != "shuffled" and key in self._orders:
             return self._orders[key]
         has_deleted = self._switches.plain_list_has_deleted
-        mask = query.matching(snapshot, self._shown(snapshot), ask, plain_has_deleted=has_deleted)
+        is_narrowed = ask.operation != "count_pods" or not self._switches.counts_hidden
+        among = self._shown(snapshot) if is_narrowed else snapshot.is_listed
+        mask = query.matching(snapshot, among, ask, plain_has_deleted=has_deleted)
         order = query.ordered(snapshot, mask, ask, lambda length: self._ties(length, number))
         self._orders[key] = order
         if len(self._orders) > _REMEMBERED:

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 _LOAD_BEARING: Final = frozenset({"completedAt", "deletedAt"})
 _SWITCHES: Final = (
     *("omits_nulls", "nulls", "absences", "unknown_fields", "unknown_phases"),
-    *("numbers_as_text", "text_as_numbers", "odd_quantities", "broken_rows"),
+    *("numbers_as_text", "text_as_numbers", "odd_quantities", "broken_rows", "twins"),
 )
 _QUANTITIES: Final = frozenset({"gpuMemory", "cpuMemory"})
 _ODD_QUANTITIES: Final = ("0B", "1.5GB", "lots", "")
@@ -38,6 +38,14 @@ class Disguise:
         if self._hits(self._switches.unknown_phases, seed, "phase"):
             payload = payload | {"k8sPhase": _UNKNOWN_PHASES[zlib.crc32(seed.encode()) % len(_UNKNOWN_PHASES)]}
         return self._object(payload, self._contract.schema("Pod"), seed)
+
+    def rows(self, payload: Json, seed: str) -> list[Any]:
+        """What a list shows of a pod: the pod in disguise, with `twins` twice."""
+        shown = self.pod(payload, seed)
+        if not isinstance(shown, dict) or not self._hits(self._switches.twins, seed, "twin"):
+            return [shown]
+        stale = shown | {"k8sPhase": "Unknown", "updatedAt": "2000-01-01T00:00:00Z"}
+        return [stale, shown] if zlib.crc32(seed.encode()) % 2 else [shown, stale]
 
     def _object(self, value: Json, schema: Json, seed: str) -> Json:
         required = schema.get("required", ())

@@ -52,7 +52,8 @@ class Rendering:
         body = payload(pod, flags, self._manner)
         if not is_full:
             body = {name: value for name, value in body.items() if name not in _FULL_ONLY}
-        return orjson.dumps(self._disguise.pod(body, pod.id) if self._disguise.is_needed else body)
+        rows = self._disguise.rows(body, pod.id) if self._disguise.is_needed else [body]
+        return b",".join(map(orjson.dumps, rows))
 
 
 def page(rows: list[bytes], next_: bytes | None) -> bytes:

@@ -151,6 +151,10 @@ class World:
         coming = ("scheduled", "started", "restarted", "completed")
         self._change(pod_id, deleted=instant, **{name: NEVER for name in coming if getattr(pod, name) > instant})
 
+    def undelete(self, pod_id: str) -> None:
+        """Take a deletion back: the control plane lists the pod among the others again."""
+        self._change(pod_id, deleted=NEVER)
+
     def purge(self, pod_id: str, at: datetime | None = None) -> None:
         """Let the control plane forget a pod, now by default."""
         self._change(pod_id, purged=self._instant(at))

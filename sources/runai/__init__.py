@@ -8,6 +8,7 @@ one pod may have many. Without knowledge of the past a resource reads in full.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import product
@@ -213,6 +214,7 @@ def cluster_pods(
     client: RunaiClient | None = None,
     *,
     known_hashes: dict[str, str] | None = None,
+    known_rejects: AbstractSet[str] = frozenset(),
     report: ReadingReport | None = None,
 ) -> Iterator[Any]:
     """Pods by the deprecated `GET /v1/k8s/clusters/{uuid}/pods`, for control planes up to 2.21.
@@ -221,13 +223,14 @@ def cluster_pods(
         cluster_ids: the clusters.
         client: a signed-in client; by default one made from dlt's configuration.
         known_hashes: content hash by pod id; pods that are the same add no row.
+        known_rejects: fingerprints of unreadable payloads that are kept already; these add no row.
         report: gets a warning for each cluster where the endpoint is gone.
 
     Yields:
         Arrow tables for `cluster_pods` and `rejects`.
     """
     with _client(client) as open_client:
-        seen = _observations(report)
+        seen = _observations(report, known_rejects)
         yield from _named(read_cluster_pods(open_client, cluster_ids, seen, known_hashes=known_hashes or {}))
 
 
@@ -291,9 +294,10 @@ def _client(client: RunaiClient | None) -> Iterator[RunaiClient]:
         yield own
 
 
-def _observations(report: ReadingReport | None = None) -> Observations:
+def _observations(report: ReadingReport | None = None, known_rejects: AbstractSet[str] = frozenset()) -> Observations:
     # No referee holds these readings against counts, so no pod needs to be expected.
-    return Observations(NothingKnown(), report or ReadingReport(), created_until=_LONG_AGO, deleted_since=_LONG_AGO)
+    known = NothingKnown(rejects=known_rejects)
+    return Observations(known, report or ReadingReport(), created_until=_LONG_AGO, deleted_since=_LONG_AGO)
 
 
 def _named(batches: Iterable[Batch]) -> Iterator[Any]:

@@ -16,11 +16,11 @@ def query(params: Mapping[str, object]) -> str:
     return "?" + "&".join(pairs) if pairs else ""
 
 
-def instant(value: datetime) -> str:
-    """An instant as the API reads it in parameters and filters: UTC, `Z`, microseconds where there are any."""
-    if value.tzinfo is None:
-        raise ValueError(f"{value} has no time zone")
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def timestamp(instant: datetime) -> str:
+    """An instant as the API reads it in parameters and filters: UTC, microseconds, `Z`."""
+    if instant.tzinfo is None:
+        raise ValueError(f"{instant} has no time zone")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _encoded(value: object) -> str:
@@ -35,4 +35,4 @@ def _encoded(value: object) -> str:
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return instant(value) if isinstance(value, datetime) else str(value)
+    return timestamp(value) if isinstance(value, datetime) else str(value)

@@ -50,7 +50,8 @@ PODS: Final = pa.schema(
         pa.field("node_affinity", JSON_TEXT),
         # A JSON object: fields that the contract does not name, and known fields whose value could not be typed.
         pa.field("extra", JSON_TEXT),
-        # `deletedAt` is set, or the pod came from a list of deleted pods: `deletedAt` itself may be null there.
+        # `deletedAt` is set, or the pod came from a list of deleted pods: `deletedAt` itself may be null there. Once
+        # true, it stays so until a plain list shows the pod on a control plane whose plain lists have no deleted ones.
         _required("is_deleted", pa.bool_()),
         _required("content_hash", pa.string()),
         # Which request found it: `open`, `completed`, `deleted`, `all`, `workload`, `revision` or `recount`.
@@ -152,6 +153,7 @@ CLUSTER_PODS: Final = pa.schema(
 
 REJECTS: Final = pa.schema(
     [
+        # A payload with no pod in it, or that another in the same answer contradicts; each text is kept once.
         _required("endpoint", pa.string()),
         _required("reason", pa.string()),
         _required("payload", pa.string()),
@@ -176,7 +178,9 @@ RUNS: Final = pa.schema(
         _required("pods_changed", pa.int64()),
         _required("samples_read", pa.int64()),
         _required("windows_failed", pa.int64()),
+        # Payloads that could not be taken, and how many of them no earlier run had kept.
         _required("rejects", pa.int64()),
+        pa.field("rejects_new", pa.int64()),
         _required("version", pa.string()),
         # JSON object of the command's arguments; never a credential.
         _required("arguments", JSON_TEXT),

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from simulator import Fault
 from tests.behaviour.scene import scene
 
 
@@ -42,3 +44,12 @@ def test_a_newer_control_plane_is_told_of_and_is_no_failure(tmp_path: Path) -> N
         assert any("exists up to 2.21 only" in warning for warning in result.reading.warnings)
         assert result.published is not None
         assert made.rows("cluster_pods") == []
+
+
+def test_what_it_shows_unreadably_is_kept_once(tmp_path: Path) -> None:
+    with scene(tmp_path / "data") as made:
+        broken = Fault(path=r"^/v1/k8s/clusters/", kind="status", status=200, body='[{"podName": "without an id"}]')
+        made.simulator.switches = replace(made.simulator.switches, faults=(broken,))
+        assert made.run().reading.rejects_new == 1
+        again = made.run().reading
+        assert (again.rejects, again.rejects_new) == (1, 0)

@@ -149,6 +149,46 @@ def test_what_is_purged_stays_published(here: Scene) -> None:
     assert len(offered(here.world, here.clock.now())) < len(after)
 
 
+def test_what_is_purged_early_is_neither_unreachable_nor_expected(tmp_path: Path) -> None:
+    with scene(tmp_path / "data", switches=Switches(purge_days=5)) as made:
+        made.run()
+        made.advance(days=2)
+        purging = made.run()
+        assert purging.reading.pods_purged > 0
+        assert (purging.reading.pods_absent, purging.reading.counts_agree) == (0, True)
+        assert all(row["is_reachable"] for row in made.pods().values())
+        settled = made.run().reading
+        assert (settled.pods_purged, settled.counts_agree, settled.warnings) == (0, True, [])
+
+
+@pytest.mark.parametrize("switches", [Switches(), Switches(shows_deleted_at=False)], ids=["told", "hidden"])
+def test_a_pod_that_reappears_after_its_deletion_is_alive_again(tmp_path: Path, switches: Switches) -> None:
+    with scene(tmp_path / "data", switches=switches) as made:
+        gone = [
+            next(
+                pod.id for pod in made.world.truth() if pod.deleted_at is None and (pod.completed_at is None) == is_open
+            )
+            for is_open in (True, False)
+        ]
+        for pod_id in gone:
+            made.world.delete(pod_id)
+        made.run()
+        assert all(made.pods()[pod_id]["is_deleted"] for pod_id in gone)
+        for pod_id in gone:
+            made.world.undelete(pod_id)
+        made.advance(hours=1)
+        result = made.run()
+        truth = offered(made.world, made.clock.now())
+        rows = made.pods()
+        assert all((rows[pod_id]["is_deleted"], rows[pod_id]["deleted_at"]) == (False, None) for pod_id in gone)
+        assert {pod_id for pod_id in truth if rows[pod_id]["is_deleted"]} == {
+            pod_id for pod_id, pod in truth.items() if pod.deleted_at
+        }
+        # Deleted pods without an instant of deletion cannot be held against a count by it.
+        assert result.reading.counts_agree or not switches.shows_deleted_at
+        assert made.run().reading.pods_changed == 0
+
+
 def test_allocated_values_survive_completion(one: Scene) -> None:
     one.run()
     open_pods = {pod_id: row for pod_id, row in one.pods().items() if row["allocated_gpu"] and not row["is_completed"]}

@@ -125,6 +125,19 @@ def test_a_later_until_does_not_jump_over_what_is_to_come(one: Scene) -> None:
     assert one.rows("runs")[0]["as_of"] == now
 
 
+def test_a_clock_that_was_ahead_is_told_of_until_it_is_passed(one: Scene) -> None:
+    one.run(clock_ahead=timedelta(hours=3))
+    then = one.clock.now() + timedelta(hours=3)
+    one.advance(hours=1)
+    (warning,) = one.run().reading.warnings
+    assert warning.startswith(f"the clock is 2 h behind an earlier run's: until {then:%Y-%m-%d %H:%M} UTC")
+    one.clock.set(then - timedelta(minutes=5))
+    assert one.run().reading.warnings == []
+    one.clock.set(then + timedelta(minutes=1))
+    assert one.run().reading.warnings == []
+    assert differences(one.pods(), offered(one.world, one.clock.now())) == []
+
+
 def test_a_dry_run_asks_nothing_and_writes_nothing(one: Scene) -> None:
     one.run()
     one.simulator.clear_requests()

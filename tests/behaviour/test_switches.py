@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.status import read_status
+from pipelines.summary import warnings_of
 from simulator import Switches
 from tests.behaviour.scene import scene
 from tests.behaviour.truth import differences, offered
@@ -64,6 +66,29 @@ def test_what_cannot_be_read_is_rejected_and_told_and_the_rest_is_loaded(tmp_pat
         assert made.rows("runs")[0]["rejects"] == reading.rejects
         made.simulator.switches = replace(made.simulator.switches, broken_rows=0.0)
         made.run(full_refresh=True)
+        assert differences(made.pods(), offered(made.world, made.clock.now())) == []
+
+
+@pytest.mark.parametrize("destination", ["duckdb", "filesystem"])
+def test_what_cannot_be_read_is_kept_once_and_told_by_every_run_that_meets_it(tmp_path: Path, destination: str) -> None:
+    with scene(tmp_path / "data", destination, switches=Switches(broken_rows=0.3)) as made:
+        first = made.run().reading
+        assert first.rejects == first.rejects_new > 0
+        for full_refresh in (False, True):
+            result = made.run(full_refresh=full_refresh)
+            assert (result.reading.rejects > 0, result.reading.rejects_new) == (True, 0)
+            assert any("could not be read" in warning for warning in warnings_of(result))
+        assert read_status(made.data_dir, made.clock.now()).rejects == first.rejects
+
+
+def test_a_pod_that_one_answer_shows_twice_adds_nothing_to_later_runs(tmp_path: Path) -> None:
+    with scene(tmp_path / "data", switches=Switches(twins=0.5)) as made:
+        first = made.run().reading
+        assert first.rejects_new > 0
+        published = made.published()
+        again = made.run().reading
+        assert (again.pods_changed, again.rejects > 0, again.rejects_new) == (0, True, 0)
+        assert made.published() == published
         assert differences(made.pods(), offered(made.world, made.clock.now())) == []
 
 

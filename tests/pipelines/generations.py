@@ -13,7 +13,7 @@ import duckdb
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TABLES = {
     "runs": "run_id varchar, started_at timestamptz, finished_at timestamptz, as_of timestamptz, outcome varchar, "
-    "requests bigint, rejects bigint",
+    "requests bigint, rejects bigint, rejects_new bigint",
     "pods": "pod_id varchar, project_id varchar, project_name varchar, phase varchar, completed_at timestamptz, "
     "is_completed boolean, is_deleted boolean, is_reachable boolean, allocated_gpu double",
     "pod_counts": "counted_at timestamptz, as_of timestamptz, is_whole boolean, filter varchar, api_count bigint, "

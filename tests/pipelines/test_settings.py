@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.settings import Settings, UsageError, parse_instant, parse_metrics
+from transforms import Layout
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,7 @@ def test_what_cannot_be_done_is_one_sentence(settings: dict[str, object], said: 
 def test_the_data_dir_is_absolute_wherever_it_is_named_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert Settings(data_dir=Path("here")).state_dir == tmp_path / "here" / "state"
+    assert Settings(data_dir=Path("here")).state_dir == Layout(tmp_path / "here").state
 
 
 def test_arguments_are_json_and_instants_are_utc() -> None:

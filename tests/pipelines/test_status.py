@@ -148,7 +148,7 @@ def test_json_is_one_object_with_stable_keys(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_the_screen_says_stale_and_exits_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    publish(tmp_path, runs=[run(T0, rejects=2)], pods=[pod("a")])
+    publish(tmp_path, runs=[run(T0, rejects=2), run(T0, rejects=2, rejects_new=0)], pods=[pod("a")])
     assert show_status(tmp_path, "2h", as_json=False) == 3
     lines = [line.split(None, 1) for line in capsys.readouterr().out.splitlines()]
     assert [line[0] for line in lines] == ["data", "last", "stale", "pods", "counts", "gaps", "rejects"]

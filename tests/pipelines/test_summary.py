@@ -118,7 +118,7 @@ def test_everything_odd_is_a_warning() -> None:
         "an earlier run was cut off: its load packages (1) were loaded first",
         "tie",
         "2 pods have an unknown phase",
-        "3 payloads could not be read; they are kept in the raw table rejects",
+        "3 payloads could not be read, or contradict another; the raw table rejects keeps them",
         "fields that are not in the contract, kept as they came: foo (2)",
         "fields that are unreadable, kept as they came: ip (1)",
         (

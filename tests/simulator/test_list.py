@@ -229,6 +229,9 @@ def test_permissions_narrow_lists_silently(plane: Plane) -> None:
     plane.switch(hidden_projects=(project,))
     assert set(plane.ids(deleted=True) + plane.ids(deleted=False)) == rest
     assert plane.reply(f"/api/v1/workloads/{everything[0]['workloadId']}/pods").status == 404
+    plane.switch(hidden_projects=(project,), counts_hidden=True)
+    assert set(plane.ids(deleted=True) + plane.ids(deleted=False)) == rest
+    assert plane.count(deleted=True) + plane.count(deleted=False) == len(everything)
     plane.switch()
     plane.world.hide(project_id=project)
     assert set(plane.ids(deleted=True) + plane.ids(deleted=False)) == rest

@@ -46,6 +46,15 @@ def test_nulls_can_be_left_out(plane: Plane) -> None:
         assert row.keys() == {name for name, value in plain[id_].items() if value is not None}
 
 
+def test_twins_stand_beside_the_pod_in_one_answer(plane: Plane) -> None:
+    plain = rows(plane)
+    plane.switch(twins=1.0)
+    listed = [row for is_deleted in (True, False) for row in plane.pods(deleted=is_deleted)]
+    assert len(listed) == 2 * len(plain)
+    stale = [row for row in listed if row not in plain.values()]
+    assert {row["id"]: row["updatedAt"] for row in stale} == dict.fromkeys(plain, "2000-01-01T00:00:00Z")
+
+
 def test_a_share_hits_some_and_always_the_same(plane: Plane) -> None:
     plain = rows(plane)
     plane.switch(nulls=0.3)

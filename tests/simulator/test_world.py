@@ -175,6 +175,8 @@ def test_completing_killing_deleting_and_editing(plane: Plane) -> None:
     assert shown[running.id]["completedAt"] == "2026-01-15T01:00:00.000Z"
     assert other.id not in shown
     assert plane.world.pod(other.id).deleted_at == plane.clock.now()
+    plane.world.undelete(other.id)
+    assert other.id in {pod["id"] for pod in plane.pods(filterBy=[f"workloadId=={other.workload_id}"])}
     before = shown[running.id]
     plane.world.edit(running.id, priorityClassName="very-high", projectName="moved")
     [after] = [pod for pod in plane.pods(completed=True) if pod["id"] == running.id]

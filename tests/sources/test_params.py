@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.runai.params import instant, query
+from sources.runai.params import query, timestamp
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from sources.runai.params import instant, query
         ({"limit": 500, "offset": 0}, "?limit=500&offset=0"),
         ({"metricType": ["CPU_USAGE_CORES", "GPU_UTILIZATION"]}, "?metricType=CPU_USAGE_CORES,GPU_UTILIZATION"),
         ({"filterBy": ("a==1", "b!=x y")}, "?filterBy=a%3D%3D1,b%21%3Dx%20y"),
-        ({"start": datetime(2026, 1, 2, tzinfo=UTC)}, "?start=2026-01-02T00%3A00%3A00Z"),
+        ({"start": datetime(2026, 1, 2, tzinfo=UTC)}, "?start=2026-01-02T00%3A00%3A00.000000Z"),
         ({"search": "a&b=c#d"}, "?search=a%26b%3Dc%23d"),
     ],
 )
@@ -43,15 +43,15 @@ def test_a_comma_in_a_list_would_end_the_value_and_is_refused() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (datetime(2026, 3, 1, 12, tzinfo=UTC), "2026-03-01T12:00:00Z"),
-        (datetime(2026, 3, 1, 12, tzinfo=timezone(timedelta(hours=5, minutes=30))), "2026-03-01T06:30:00Z"),
+        (datetime(2026, 3, 1, 12, tzinfo=UTC), "2026-03-01T12:00:00.000000Z"),
+        (datetime(2026, 3, 1, 12, tzinfo=timezone(timedelta(hours=5, minutes=30))), "2026-03-01T06:30:00.000000Z"),
         (datetime(2026, 3, 1, 12, 0, 0, 999, tzinfo=UTC), "2026-03-01T12:00:00.000999Z"),
     ],
 )
 def test_an_instant_is_utc_with_z(value: datetime, text: str) -> None:
-    assert instant(value) == text
+    assert timestamp(value) == text
 
 
 def test_an_instant_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
-        instant(datetime(2026, 3, 1))  # noqa: DTZ001 - the point
+        timestamp(datetime(2026, 3, 1))  # noqa: DTZ001 - the point

@@ -9,10 +9,11 @@ import pytest
 
 from tests.transforms.raw_files import DuckDBFiles, RawFiles, absence, at, pod, run
 from tests.transforms.tables import column, marts, refreshed, row, rows
-from transforms import Build, BuildBusy, Changes, Layout
+from transforms import Build, BuildBusy, Layout
 from transforms import build as build_module
 
 DAY = 24 * 60
+UNPUBLISHED = "select pod_id from build.main.unpublished_pods order by all"
 
 
 def known(build: Build, files: DuckDBFiles, **tables: Any) -> dict[str, Any]:
@@ -160,7 +161,7 @@ def test_a_build_that_another_process_has_open_is_left_alone(layout: Layout, fil
         assert column(build, "select * from taken_in") == ["1.5"]
 
 
-def test_a_report_says_what_changed_since_the_last_publication(build: Build, files: DuckDBFiles) -> None:
+def test_what_changed_since_the_last_publication_is_known(build: Build, files: DuckDBFiles) -> None:
     files.load(
         "1.5",
         pods=[pod("a", project_name="x"), pod("b", project_name="x"), pod("c", project_name="y")],
@@ -168,6 +169,7 @@ def test_a_report_says_what_changed_since_the_last_publication(build: Build, fil
     )
     build.take_in(files.store)
     first = build.refresh()
+    assert column(build, UNPUBLISHED) == ["a", "b", "c"]
     build.note_published("1")
     ended: dict[str, Any] = {"observed": 5, "completed_at": at(5), "project_name": "x"}
     files.load("2.5", pods=[pod("a", **ended), pod("d", 5, is_deleted=True), pod("c", 5, project_name="y")])
@@ -175,12 +177,12 @@ def test_a_report_says_what_changed_since_the_last_publication(build: Build, fil
     build.take_in(files.store)
     second = build.refresh()
 
-    assert (first.as_of, first.changes) == (at(0), Changes(new=3))
+    assert (first.as_of, first.rows["pods"], first.rebuilt_pods) == (at(0), 3, 3)
     assert (second.as_of, second.rows["pods"], second.rebuilt_pods) == (at(10), 4, 4)
-    assert second.changes == Changes(new=1, changed=1, completed=1, deleted=1)
     # That it was looked at again is no change of a pod.
-    assert second.changes_by_project == {"": Changes(new=1, deleted=1), "x": Changes(changed=1, completed=1)}
-    assert build.refresh(as_of=at(3)).changes == second.changes
+    assert column(build, UNPUBLISHED) == ["a", "d"]
+    assert build.refresh(as_of=at(3)).as_of == at(3)
+    assert column(build, UNPUBLISHED) == ["a", "d"]
 
 
 def test_planning_sees_every_pod_after_a_refresh(build: Build, files: DuckDBFiles) -> None:

@@ -133,10 +133,25 @@ def test_go_zero_time_means_never(build: Build, files: DuckDBFiles) -> None:
     assert not seen["is_completed"]
 
 
-def test_a_pod_once_deleted_stays_deleted(build: Build, files: DuckDBFiles) -> None:
-    built(build, files, pod(observed=0, is_deleted=True, deleted_at=at(-1)), pod(observed=1, is_deleted=False))
+def test_the_newest_version_tells_whether_a_pod_is_deleted(build: Build, files: DuckDBFiles) -> None:
+    deleted = {"is_deleted": True, "deleted_at": at(-1)}
+    back = [pod("back", 1, **deleted), pod("back", 2)]
+    built(build, files, *back, pod("gone", 1), pod("gone", 2, **deleted))
 
-    assert only_pod(build)["is_deleted"]
+    assert dict(rows(build, "select pod_id, (is_deleted, deleted_at) from marts.pods")) == {
+        "back": (False, None),
+        "gone": (True, at(-1)),
+    }
+    assert dict(rows(build, "select pod_id, is_open from known_pods")) == {"back": True, "gone": False}
+
+
+def test_a_deleted_pod_that_is_no_longer_found_was_purged_and_is_not_unreachable(
+    build: Build, files: DuckDBFiles
+) -> None:
+    built(build, files, pod(is_deleted=True), pod_absences=[absence(observed=5)])
+
+    assert only_pod(build)["is_reachable"]
+    assert column(build, "select is_reachable from known_pods") == [False]
 
 
 def test_last_observed_is_the_last_complete_read_for_an_open_pod_only(build: Build, files: DuckDBFiles) -> None:

@@ -23,7 +23,6 @@ from transforms import (
     prune_generations,
     publication,
     publish,
-    rebuild,
     refresh,
 )
 from transforms.publication import current
@@ -298,12 +297,35 @@ def test_the_current_generation_stays_although_a_later_one_lies_beside_it(layout
     assert prune_generations(layout, now=datetime(2026, 8, 1, tzinfo=UTC)) == []
 
 
-def test_rebuild_needs_nothing_but_raw(layout: Layout, either: RawFiles) -> None:
+def test_generations_go_in_the_order_of_their_numbers_although_the_clock_went_back(layout: Layout) -> None:
+    names = ["20260709T000000Z-000001", "20260702T000000Z-000002", "20260703T000000Z-000003"]
+    for name in names:
+        (layout.generations / name).mkdir(parents=True)
+    layout.published.symlink_to(layout.generations / names[2])
+
+    assert prune_generations(layout, now=datetime(2026, 7, 3, 12, tzinfo=UTC)) == [layout.generations / names[0]]
+
+
+@pytest.mark.parametrize("name", ["backup", "2026-07-01", "20260701T000000Z-old", "lost+found"])
+def test_what_somebody_else_put_beside_the_generations_is_left_alone(
+    layout: Layout, files: DuckDBFiles, name: str
+) -> None:
+    files.load("1.5", pods=[pod("a")])
+    foreign = layout.generations / name
+    foreign.mkdir(parents=True)
+    first, second = publish_all(layout, files), publish_all(layout, files)
+
+    assert sorted(layout.generations.iterdir()) == sorted([foreign, first.path, second.path])
+    assert prune_generations(layout, keep_for=timedelta(0), now=datetime(2999, 1, 1, tzinfo=UTC)) == [first.path]
+    assert foreign.exists()
+
+
+def test_a_generation_needs_nothing_but_raw(layout: Layout, either: RawFiles) -> None:
     either.load("1.5", pods=[pod("a"), pod("b")], runs=[run(3)])
     publish_all(layout, either)
     before = published(layout.data_dir)
     shutil.rmtree(layout.state)
-    generation = rebuild(layout, either.store)
+    generation = publish_all(layout, either)
 
     assert published(layout.data_dir) == before
     assert generation.as_of == at(3)

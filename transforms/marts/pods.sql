@@ -28,8 +28,8 @@
 -- first_observed_at timestamptz: When a run first saw the pod.
 -- last_observed_at timestamptz: When a run last saw the pod.
 -- is_completed boolean: True once the API gave a completion time.
--- is_deleted boolean: True once the API listed the pod as deleted.
--- is_reachable boolean: False where the last look for the pod found nothing.
+-- is_deleted boolean: True once the API listed the pod as deleted, unless it lists it as alive again since.
+-- is_reachable boolean: False where the last look for the pod found nothing, though it was not deleted.
 -- gpu_request_type varchar: How GPUs were asked for: `portion`, `memory`, `migProfile` or null (`gpuRequestType`).
 -- mig_profile varchar: MIG profile requested (`requestedResources.migProfile`).
 -- allocated_mig_profile varchar: MIG profile allocated, last one seen (`allocatedResources.migProfile`).
@@ -107,7 +107,8 @@ final as (
         end as last_observed_at,
         known_pods.is_completed,
         known_pods.is_deleted,
-        known_pods.is_reachable,
+        -- A deleted pod that is no longer found has been purged, as it must be sooner or later.
+        known_pods.is_reachable or known_pods.is_deleted as is_reachable,
         latest.requested_resources ->> 'gpuRequestType' as gpu_request_type,
         latest.requested_resources ->> 'migProfile' as mig_profile,
         stg_pod_last_values.allocated_mig_profile,

@@ -13,11 +13,12 @@
 -- pods_changed bigint: Pods that gave a new version.
 -- samples_read bigint: Metric samples read.
 -- windows_failed bigint: Metric windows that could not be read.
--- rejects bigint: Payloads that could not be read.
+-- rejects bigint: Payloads that could not be taken: unreadable, or contradicted by another in the same answer.
 -- version varchar: Version of this project that ran.
 -- error varchar: Why a failed run stopped.
 -- open_set_read_at timestamptz: When the run's complete read of the open pods began; null where it finished none.
 -- arguments json: Arguments of the command; never a credential.
+-- rejects_new bigint: Those of them that no run had met before; each is kept once, in the raw table `rejects`.
 -- read_seconds double: Time spent reading the API.
 -- load_seconds double: Time spent loading into raw.
 with raw_runs as (select * from raw_runs),
@@ -40,6 +41,7 @@ final as (
         error,
         open_set_read_at,
         try_cast(arguments as json) as arguments,
+        rejects_new,
         read_seconds,
         load_seconds
     from raw_runs

@@ -12,9 +12,9 @@
 -- completed_at timestamptz: When it completed.
 -- deleted_at timestamptz: When it was deleted.
 -- is_completed boolean: The newest version has a completion time.
--- is_deleted boolean: Any version said so: a pod is deleted once, even where a later list forgets to say it.
+-- is_deleted boolean: The newest version says so; where plain lists may leave it unsaid, the reading carries it on.
 -- is_open boolean: Neither completed nor deleted, nor given up: a day lies between two runs that found nothing.
--- is_reachable boolean: The last look for it found it.
+-- is_reachable boolean: The last look for it found it; false too for deleted pods that the API has purged.
 -- content_hash varchar: Hash of its newest version.
 -- project_name varchar: Last one seen.
 -- workload_name varchar: Last one seen.
@@ -29,7 +29,6 @@ raw_pod_absences as (select * from raw_pod_absences),
 lives as (
     select
         pod_id,
-        bool_or(is_deleted) as is_deleted,
         max_by(project_name, version_index) as project_name,
         max_by(workload_name, version_index) as workload_name,
         min(observed_at) as first_observed_at,
@@ -60,9 +59,9 @@ final as (
         latest.completed_at,
         latest.deleted_at,
         latest.completed_at is not null as is_completed,
-        lives.is_deleted,
+        latest.is_deleted,
         latest.completed_at is null
-        and not lives.is_deleted
+        and not latest.is_deleted
         and coalesce(misses.last_absent_at < misses.first_absent_at + interval '1 day', true) as is_open,
         misses.pod_id is null as is_reachable,
         latest.content_hash,

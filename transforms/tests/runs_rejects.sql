@@ -1,15 +1,15 @@
--- The last run met payloads that it could not read; they are kept in the raw table `rejects`.
+-- The last run met payloads that it could not read, or that contradict another; the raw table `rejects` keeps them.
 -- severity: warn
 -- looks at: everything
 with last_run as (
-    select max(as_of) as as_of
+    select
+        max_by(run_id, finished_at) as run_id,
+        max_by(rejects, finished_at) as rejects
     from runs
 )
 
 select
-    raw_rejects.endpoint,
-    raw_rejects.reason,
-    count(*) as payloads
-from raw_rejects
-inner join last_run on raw_rejects.observed_at >= last_run.as_of
-group by raw_rejects.endpoint, raw_rejects.reason
+    run_id,
+    rejects
+from last_run
+where rejects > 0

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
+
+from sources.runai.reading.disputes import Dispute
 
 
 class KnownPod(NamedTuple):
@@ -27,10 +30,19 @@ class KnownPod(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """How many pods the API should list: not deleted, and deleted within the purge horizon."""
+    """How many pods the API should list: not deleted, deleted within the purge horizon, and deleted nobody knows when.
+
+    The last are listed or purged, without anything to tell which.
+    """
 
     alive: int = 0
     deleted: int = 0
+    undated: int = 0
+
+    def nearest(self, api: Expected) -> Expected:
+        """Return what is expected with as many of the undated as bring it nearest to the API's count."""
+        listed = min(max(api.deleted - self.deleted, 0), self.undated)
+        return Expected(self.alive, self.deleted + listed)
 
 
 class KnownPods(Protocol):
@@ -39,6 +51,11 @@ class KnownPods(Protocol):
     @property
     def last_as_of(self) -> datetime | None:
         """The instant that the last complete reading stands for; None before the first."""
+        ...
+
+    @property
+    def rejects(self) -> AbstractSet[str]:
+        """Fingerprints of the payloads that are kept in `rejects`."""
         ...
 
     def open(self) -> Mapping[str, KnownPod]:
@@ -57,12 +74,17 @@ class KnownPods(Protocol):
         """Expected pods per UTC day of `created_at`."""
         ...
 
+    def disputes(self) -> Collection[Dispute]:
+        """Stretches of days that were read again in vain, for their counts still differed."""
+        ...
+
 
 @dataclass(frozen=True)
 class NothingKnown:
     """An empty warehouse."""
 
     last_as_of: datetime | None = None
+    rejects: AbstractSet[str] = frozenset()
     _none: Mapping[str, KnownPod] = field(default_factory=dict)
 
     def open(self) -> Mapping[str, KnownPod]:
@@ -85,3 +107,7 @@ class NothingKnown:
     ) -> Mapping[date, Expected]:
         """Return no day."""
         return {}
+
+    def disputes(self) -> Collection[Dispute]:
+        """Return none."""
+        return ()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
 from sources.runai.client import Reply, RunaiClient
 from sources.runai.errors import BrokenAnswer
+from sources.runai.params import timestamp
 from sources.runai.reading.fields import as_instant
 
 PODS: Final = "/api/v1/workloads/pods"
@@ -22,11 +23,6 @@ Params = dict[str, str | int | bool | None]
 
 TICK: Final = timedelta(microseconds=1)
 _FRACTION: Final = re.compile(r"\.(\d+)")
-
-
-def timestamp(instant: datetime) -> str:
-    """Return the instant as filters want it: UTC, microseconds, `Z`."""
-    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +79,10 @@ class Listing:
     def within(self, start: datetime | None, end: datetime | None) -> Listing:
         """Return the same list between two other instants."""
         return replace(self, start=start, end=end)
+
+    def by_creation(self) -> Listing:
+        """Return the same list ascending by `createdAt`, its window among the filters."""
+        return replace(self, column="createdAt", start=None, end=None, filters=tuple(self.terms()))
 
     def terms(self) -> list[str]:
         """The terms of `filterBy`."""

@@ -13,8 +13,8 @@ from urllib.parse import quote
 from sources.runai.catalogue import requests_of
 from sources.runai.client import Reply, RunaiClient
 from sources.runai.errors import ApiError, NotFound, SignInError
+from sources.runai.params import timestamp
 from sources.runai.reading.fields import as_instant, as_json
-from sources.runai.reading.listing import timestamp
 from sources.runai.reading.observations import BATCH_ROWS, Batch, as_table
 from sources.runai.reading.payload import Row
 from sources.runai.reading.progress import SILENT, Progress

@@ -7,9 +7,10 @@ passes through here, in the order in which it was read.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from hashlib import sha256
 from itertools import repeat
 from operator import attrgetter
 from typing import Any, Final
@@ -25,6 +26,7 @@ from sources.runai.schemas import TABLES
 BATCH_ROWS: Final = 5_000
 LONGEST_REJECT: Final = 100_000
 """Characters of an unreadable payload that are kept."""
+CONTRADICTED: Final = "the same answer holds this pod with other content, updated no earlier"
 
 Batch = tuple[str, pa.Table]
 
@@ -39,7 +41,9 @@ class ReadingReport:
     pods_completed: int = 0
     pods_deleted: int = 0
     pods_absent: int = 0
+    pods_purged: int = 0
     rejects: int = 0
+    rejects_new: int = 0
     unknown_fields: Counter[str] = field(default_factory=Counter)
     unreadable_fields: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
@@ -62,14 +66,29 @@ class Observations:
     """Collects raw rows, tells new from known, and keeps the counts that the API is expected to give."""
 
     def __init__(
-        self, known: KnownPods, report: ReadingReport, *, created_until: datetime, deleted_since: datetime
+        self,
+        known: KnownPods,
+        report: ReadingReport,
+        *,
+        created_until: datetime,
+        deleted_since: datetime,
+        plain_has_deleted: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Begin with what is known; pods created later, or deleted earlier, are not held against the API's counts."""
+        """Begin with what is known.
+
+        Args:
+            known: what the warehouse holds.
+            report: is added to.
+            created_until: pods created later are not held against the API's counts.
+            deleted_since: nor are pods deleted earlier.
+            plain_has_deleted: tells whether plain lists include deleted pods; asked only when a pod hangs on it.
+        """
         self.known = known
         self.report = report
         self.seen: dict[str, KnownPod] = {}
         self.listed: set[str] = set()
-        self._rejected: set[tuple[str, str]] = set()
+        self._rejected: set[str] = set()
+        self._plain_has_deleted = plain_has_deleted
         self._created_until = created_until
         self._deleted_since = deleted_since
         self._open = dict(known.open())
@@ -77,9 +96,11 @@ class Observations:
         self._read_index = 0
         self._alive: Counter[date] = Counter()
         self._deleted: Counter[date] = Counter()
+        self._undated: Counter[date] = Counter()
         for day, expected in known.expected_by_day(created_until=created_until, deleted_since=deleted_since).items():
             self._alive[day] += expected.alive
             self._deleted[day] += expected.deleted
+            self._undated[day] += expected.undated
 
     def take(self, pods: Iterable[Any], observed_at: datetime, *, found_by: str, deleted: bool = False) -> set[str]:
         """Take in the pods of one answer; return their ids."""
@@ -89,7 +110,7 @@ class Observations:
         changed = []
         for place, listed in enumerate(_as_known(columns)):
             before = self.seen.get(listed.pod_id) or self._open.get(listed.pod_id) or known.get(listed.pod_id)
-            now = listed if before is None else _carried_on(before, listed)
+            now = listed if before is None else self._carried_on(before, listed)
             columns["is_deleted"][place] = now.is_deleted
             if self._observe(before, now):
                 changed.append(place)
@@ -99,7 +120,7 @@ class Observations:
         return set(ids)
 
     def absent(self, pod: KnownPod, *, as_of: datetime, observed_at: datetime, looked_by: str, outcome: str) -> None:
-        """Record that a pod was looked for and not found; it is expected no longer.
+        """Record that a pod was looked for and not found; it is expected no longer. A deleted one has been purged.
 
         One that this reading has seen is not absent, whatever a count or a second list says: the next reading looks.
         """
@@ -107,7 +128,8 @@ class Observations:
             return
         self._tally(pod, -1)
         self.seen[pod.pod_id] = pod._replace(is_reachable=False, absences=pod.absences + 1)
-        self.report.pods_absent += 1
+        self.report.pods_absent += not pod.is_deleted
+        self.report.pods_purged += pod.is_deleted
         self.add(
             "pod_absences",
             {
@@ -121,12 +143,16 @@ class Observations:
         )
 
     def reject(self, endpoint: str, payload: object, reason: str, observed_at: datetime) -> None:
-        """Keep a payload that could not be read; once, however many lists of this reading hold it."""
+        """Keep a payload that could not be read; once, however many lists and readings hold it."""
         text = as_json(payload)[:LONGEST_REJECT]
-        if (endpoint, text) in self._rejected:
+        mark = fingerprint(endpoint, text)
+        if mark in self._rejected:
             return
-        self._rejected.add((endpoint, text))
+        self._rejected.add(mark)
         self.report.rejects += 1
+        if mark in self.known.rejects:
+            return
+        self.report.rejects_new += 1
         self.add("rejects", {"endpoint": endpoint, "reason": reason, "payload": text}, observed_at)
 
     def add(self, table: str, row: Row, observed_at: datetime) -> None:
@@ -140,11 +166,11 @@ class Observations:
         def total(counter: Counter[date]) -> int:
             return sum(n for day, n in counter.items() if (not first or day >= first) and (not last or day <= last))
 
-        return Expected(total(self._alive), total(self._deleted))
+        return Expected(total(self._alive), total(self._deleted), total(self._undated))
 
     def days(self) -> list[date]:
         """The UTC days of `created_at` that have expected pods, in order."""
-        return sorted(day for day in self._alive.keys() | self._deleted.keys())
+        return sorted(self._alive.keys() | self._deleted.keys() | self._undated.keys())
 
     def created_between(self, start: datetime, end: datetime) -> dict[str, KnownPod]:
         """Pods read so far with `start <= created_at < end`, by id."""
@@ -155,8 +181,9 @@ class Observations:
         }
 
     def is_expected(self, pod: KnownPod) -> bool:
-        """Whether the API's counts should include the pod."""
-        return self._bucket(pod) is not None
+        """Whether the API's counts should include the pod for certain."""
+        bucket = self._bucket(pod)
+        return bucket is self._alive or bucket is self._deleted
 
     def batches(self, *, all_of_it: bool = False) -> Iterator[Batch]:
         """Yield full batches as (table, rows), and with `all_of_it` the rest too."""
@@ -181,18 +208,33 @@ class Observations:
         self._read_index += len(places)
 
     def _readable(self, pods: Iterable[Any], observed_at: datetime) -> list[Payload]:
-        readable = []
+        readable: dict[str, Payload] = {}
         for pod in pods:
             reason = why_unreadable(pod)
-            if reason is None:
-                readable.append(pod)
-            else:
+            if reason is not None:
                 self.reject("pods", pod, reason, observed_at)
-        return readable
+                continue
+            other = readable.setdefault(pod["id"], pod)
+            if other is not pod and other != pod:
+                # Taken as versions, each would be a change of the other, in every reading anew.
+                readable[pod["id"]] = max(other, pod, key=_order)
+                self.reject("pods", min(other, pod, key=_order), CONTRADICTED, observed_at)
+        return list(readable.values())
 
     def _previous(self, ids: Iterable[str]) -> dict[str, KnownPod]:
         wanted = [pod_id for pod_id in ids if pod_id not in self.seen and pod_id not in self._open]
         return dict(self.known.find(wanted)) if wanted else {}
+
+    def _carried_on(self, before: KnownPod, now: KnownPod) -> KnownPod:
+        """Return the pod as listed now, with what an answer may leave out: names, and that it is deleted.
+
+        Where plain lists include deleted pods, they may not say of each that it is; elsewhere, one listed is alive.
+        """
+        return now._replace(
+            is_deleted=now.is_deleted or (before.is_deleted and self._plain_has_deleted()),
+            workload_name=now.workload_name or before.workload_name,
+            project_name=now.project_name or before.project_name,
+        )
 
     def _observe(self, before: KnownPod | None, now: KnownPod) -> bool:
         """Keep what the pod is now; return whether that is a new version of it."""
@@ -229,9 +271,14 @@ class Observations:
             return None
         if not pod.is_deleted:
             return self._alive
-        if pod.deleted_at is not None and pod.deleted_at >= self._deleted_since:
-            return self._deleted
-        return None
+        if pod.deleted_at is None:
+            return self._undated
+        return self._deleted if pod.deleted_at >= self._deleted_since else None
+
+
+def fingerprint(endpoint: str, payload: str) -> str:
+    """Return what tells a reject from others: SHA-256 of endpoint and kept text, a line apart, in hex."""
+    return sha256(f"{endpoint}\n{payload}".encode()).hexdigest()
 
 
 def as_table(rows: list[Row], schema: pa.Schema) -> pa.Table:
@@ -265,16 +312,8 @@ def _if_set(instant: datetime | None) -> datetime | None:
     return instant if is_set(instant) else None
 
 
-def _carried_on(before: KnownPod, now: KnownPod) -> KnownPod:
-    """Return the pod as listed now, with what an answer may leave out: names, and that a pod is deleted once.
-
-    A plain list that includes deleted pods may not say of each that it is deleted.
-    """
-    return now._replace(
-        is_deleted=now.is_deleted or before.is_deleted,
-        workload_name=now.workload_name or before.workload_name,
-        project_name=now.project_name or before.project_name,
-    )
+def _order(payload: Payload) -> tuple[str, str]:
+    return str(payload.get("updatedAt") or ""), as_json(payload)
 
 
 def _same(before: KnownPod, now: KnownPod) -> bool:

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import pairwise
+from functools import cached_property
+from itertools import islice, pairwise
 from typing import Final
 
 from sources.runai.client import RunaiClient
+from sources.runai.errors import PermissionDenied
 from sources.runai.reading import referee as referees
 from sources.runai.reading import vanished
+from sources.runai.reading.disputes import Days
 from sources.runai.reading.known import KnownPod, KnownPods
-from sources.runai.reading.listing import TICK, Column, Listing, Page
+from sources.runai.reading.listing import PAGE_SIZE, TICK, Column, Listing, Page
 from sources.runai.reading.observations import Batch, Observations, ReadingReport
 from sources.runai.reading.progress import SILENT, Progress
 from sources.runai.reading.seek import seek
@@ -31,6 +34,8 @@ SETTLE: Final = timedelta(minutes=1)
 SKEW: Final = timedelta(minutes=5)
 MOST_ROUNDS: Final = 3
 """Rounds of reading disputed days again, in one run."""
+MOST_STRETCHES: Final = 20
+"""Disputed stretches that one run reads again, newest first; the next run goes on."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,23 @@ class PodReading:
         self.created_until = self.as_of - SETTLE
         self.deleted_since = self.as_of - PURGE_HORIZON
         self.seen = Observations(
-            self.known, self.report, created_until=self.created_until, deleted_since=self.deleted_since
+            self.known,
+            self.report,
+            created_until=self.created_until,
+            deleted_since=self.deleted_since,
+            plain_has_deleted=self._may_list_deleted,
         )
+
+    @cached_property
+    def _plain_has_deleted(self) -> bool:
+        return referees.plain_has_deleted(self.client)
+
+    def _may_list_deleted(self) -> bool:
+        try:
+            return self._plain_has_deleted
+        except PermissionDenied:
+            # Nobody can tell: then a pod once deleted stays it.
+            return True
 
     def batches(self) -> Iterator[Batch]:
         """Read everything that this reading is for."""
@@ -81,6 +101,7 @@ class PodReading:
                 yield from self.seen.batches()
             for _ in self._referee():
                 yield from self.seen.batches()
+        self._warn_of_unborn()
         yield from self.seen.batches(all_of_it=True)
         self.progress.stage("load")
 
@@ -134,45 +155,56 @@ class PodReading:
     def _referee(self) -> Iterator[None]:
         """Compare counts, read again what disagrees, and record the rest."""
         self.progress.stage("referee")
-        judge = referees.Referee(self.client, self.seen, self.as_of, self.created_until, self.deleted_since)
-        judge.probe()
+        try:
+            plain_has_deleted = self._plain_has_deleted
+        except PermissionDenied as error:
+            self.report.warn(f"counts could not be compared: {error}")
+            return
+        judge = referees.Referee(
+            self.client, self.seen, self.as_of, self.created_until, self.deleted_since, plain_has_deleted
+        )
         whole = referees.EVERYTHING
-        disputed: list[referees.Days] = []
-        if not judge.agrees(whole):
+        disputed: list[Days] = []
+        if not judge.is_settled(whole):
             # Pods that were deleted since their list was read explain most differences, for one request.
             yield from self._take([self._listing("deletedAt", start=self.as_of - SKEW, deleted=True)], "deleted")
             for _ in range(MOST_ROUNDS):
-                if judge.agrees(whole):
+                if judge.is_settled(whole):
                     break
                 before = self._changes_so_far()
-                found = list(judge.disagreeing(whole))
+                found = list(islice(judge.disagreeing(whole), MOST_STRETCHES - len(disputed)))
                 disputed += found
                 yield from self._settle(judge, found)
                 if self._changes_so_far() == before:
                     break
         rotation = [] if self.known.last_as_of is None else judge.rotation(self.as_of)
-        wrong = [days for days in rotation if not judge.agrees(days)]
+        wrong = [days for days in rotation if not judge.is_settled(days)]
         yield from self._settle(judge, wrong)
         if wrong or disputed:
             judge.agrees(whole)
         self._record(judge, whole, [*disputed, *rotation])
 
-    def _changes_so_far(self) -> tuple[int, int]:
-        return self.report.pods_changed, self.report.pods_absent
+    def _changes_so_far(self) -> tuple[int, int, int]:
+        return self.report.pods_changed, self.report.pods_absent, self.report.pods_purged
 
-    def _settle(self, judge: referees.Referee, disputed: list[referees.Days]) -> Iterator[None]:
+    def _settle(self, judge: referees.Referee, disputed: list[Days]) -> Iterator[None]:
         """Read disputed stretches again; what the API still counts less of is looked for, or recorded as absent."""
         for days in disputed:
             found: set[str] = set()
+            api = judge.verdicts[days].api
             for listing in referees.relist(days):
-                yield from self._take(self._cut(listing), "recount", found)
+                # What was just counted and found short need not be counted again to be cut.
+                parts = self._cut(listing) if api.alive + api.deleted > SLICE_SIZE else [listing]
+                yield from self._take(parts, "recount", found)
             if judge.agrees(days):
                 continue
             start, end = referees.day_bounds(days)
             candidates = {**self.known.created_between(start, end), **self.seen.created_between(start, end)}
             lost = [pod for pod in candidates.values() if pod.pod_id not in found and self.seen.is_expected(pod)]
-            yield from self._look_for(lost)
-            judge.agrees(days)
+            if lost:
+                yield from self._look_for(lost)
+            if not lost or not judge.agrees(days):
+                judge.give_up(days)
 
     def _look_for(self, lost: list[KnownPod]) -> Iterator[None]:
         """Ask for lost pods by their workloads where that is few requests; the others were listed by day already."""
@@ -185,7 +217,7 @@ class PodReading:
             if pod.workload_id not in groups:
                 self._absent(pod)
 
-    def _record(self, judge: referees.Referee, whole: referees.Days, parts: Iterable[referees.Days]) -> None:
+    def _record(self, judge: referees.Referee, whole: Days, parts: Iterable[Days]) -> None:
         verdict = judge.record(whole)
         for days in dict.fromkeys(parts):
             if days != whole:
@@ -196,7 +228,16 @@ class PodReading:
         if not verdict.agrees:
             self.report.warn(
                 f"the API counts {api.alive} pods and {api.deleted} deleted ones, the warehouse expects "
-                f"{expected.alive} and {expected.deleted}; see pod_counts, the next run looks again"
+                f"{expected.alive} and {expected.deleted}; see pod_counts; days that differ are read again, at growing "
+                "intervals"
+            )
+
+    def _warn_of_unborn(self) -> None:
+        unborn = sum(pod.created_at is None for pod in self.seen.seen.values())
+        if unborn:
+            self.report.warn(
+                f"pods without createdAt, which the contract requires: {unborn:,}; counts leave them out, and where a "
+                f"list has more than {PAGE_SIZE} pods, more of them may be missing"
             )
 
     def _cut(self, listing: Listing) -> list[Listing]:

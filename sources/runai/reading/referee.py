@@ -13,19 +13,19 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from sources.runai.client import RunaiClient
+from sources.runai.params import timestamp
+from sources.runai.reading.disputes import NONE, Days, Difference, is_within, overlap
 from sources.runai.reading.known import Expected
-from sources.runai.reading.listing import Listing, count, timestamp
+from sources.runai.reading.listing import Listing, count
 from sources.runai.reading.observations import Observations
 
-MOST_COUNTS: Final = 200
-"""Counts that one run may spend on finding the days that disagree; what is left undivided is read again whole."""
+MOST_COUNTS: Final = 100
+"""Counts that one run may spend on finding the days that disagree; the next run finds the others."""
 ROTATION_DAYS: Final = 2
 EVER: Final = "deletedAt>=2000-01-01T00:00:00.000000Z"
 
 DAY: Final = timedelta(days=1)
 
-Days = tuple[date | None, date | None]
-"""The first and last UTC day of a stretch of `createdAt`, both included; None is open."""
 EVERYTHING: Final[Days] = (None, None)
 
 
@@ -40,26 +40,35 @@ class Verdict:
     @property
     def agrees(self) -> bool:
         """Whether both say the same."""
-        return self.api == self.expected
+        return self.difference == NONE
+
+    @property
+    def difference(self) -> Difference:
+        """How many pods more the API has; less than 0 are pods fewer."""
+        return Difference(self.api.alive - self.expected.alive, self.api.deleted - self.expected.deleted)
 
 
 @dataclass
 class Referee:
-    """Counts stretches of `createdAt` and compares them with what is expected."""
+    """Counts stretches of `createdAt` and compares them with what is expected.
+
+    `in_vain` are the differences, by stretch, that are not worth another reading now.
+    """
 
     client: RunaiClient
     seen: Observations
     as_of: datetime
     created_until: datetime
     deleted_since: datetime
-    plain_has_deleted: bool = False
+    plain_has_deleted: bool
     asked: int = 0
     verdicts: dict[Days, Verdict] = field(default_factory=dict)
+    in_vain: dict[Days, Difference] = field(default_factory=dict)
 
-    def probe(self) -> None:
-        """Learn whether plain lists include deleted pods."""
-        self.plain_has_deleted = count(self.client, Listing(filters=(EVER,))) > 0
-        self.asked += 1
+    def __post_init__(self) -> None:
+        """Leave the disputes alone whose time has not come."""
+        known = self.seen.known.disputes()
+        self.in_vain |= {dispute.days: dispute.difference for dispute in known if not dispute.is_due(self.as_of)}
 
     def api(self, days: Days) -> Expected:
         """Ask how many pods the API lists that were created on the days: alive, and deleted within the horizon."""
@@ -74,14 +83,26 @@ class Referee:
 
     def agrees(self, days: Days) -> bool:
         """Whether the API's counts over the days are the expected ones; the latest answer is kept as the verdict."""
-        api, expected = self.api(days), self.seen.expected(*days)
-        self.verdicts[days] = Verdict(self.client.clock(), api, expected)
-        return api == expected
+        api = self.api(days)
+        self.verdicts[days] = Verdict(self.client.clock(), api, self.seen.expected(*days).nearest(api))
+        return self.verdicts[days].agrees
+
+    def is_settled(self, days: Days) -> bool:
+        """Whether the counts over the days agree, or differ by just what was looked for in vain."""
+        if self.agrees(days):
+            return True
+        in_vain = [difference for known, difference in self.in_vain.items() if is_within(known, days)]
+        return self.verdicts[days].difference == Difference(*map(sum, zip(*in_vain, strict=True)))
+
+    def give_up(self, days: Days) -> None:
+        """Leave the difference alone that the latest comparison of the days found."""
+        self.in_vain = {known: gap for known, gap in self.in_vain.items() if not overlap(known, days)}
+        self.in_vain[days] = self.verdicts[days].difference
 
     def disagreeing(self, days: Days) -> Iterator[Days]:
-        """Yield stretches that disagree, down to the day: the newest day first, for most of them lie there."""
+        """Yield stretches that are not settled, down to the day: the newest day first, for most of them lie there."""
         inside = [day for day in self.seen.days() if _within(day, days)]
-        if len(inside) <= 1 or self.asked >= MOST_COUNTS:
+        if len(inside) <= 1:
             yield days
             return
         # The newest day by itself, then halves of the rest.
@@ -89,7 +110,9 @@ class Referee:
         newer: Days = (inside[middle], days[1])
         older: Days = (days[0], inside[middle] - DAY)
         for part in (newer, older):
-            if not self.agrees(part):
+            if self.asked >= MOST_COUNTS:
+                return
+            if not self.is_settled(part):
                 yield from self.disagreeing(part)
 
     def rotation(self, as_of: datetime) -> list[Days]:
@@ -125,6 +148,11 @@ class Referee:
     def _deleted(self, window: Listing) -> Listing:
         since = f"deletedAt>={timestamp(self.deleted_since)}"
         return Listing(deleted=True, filters=(since,)).within(window.start, window.end)
+
+
+def plain_has_deleted(client: RunaiClient) -> bool:
+    """Ask whether plain lists include deleted pods."""
+    return count(client, Listing(filters=(EVER,))) > 0
 
 
 def relist(days: Days) -> tuple[Listing, Listing]:

@@ -40,6 +40,10 @@ def seek(client: RunaiClient, listing: Listing, *, sort_keys: tuple[str, ...], w
         if not page.pods:
             return
         moments = [moment for pod in page.pods if (moment := _moment(pod, listing.column)) is not None]
+        if not moments and listing.column != "createdAt":
+            # Lists may be filtered and sorted by an instant that they do not show.
+            yield from seek(client, listing.by_creation(), sort_keys=sort_keys, warn=warn)
+            return
         if not moments or not _as_asked(moments, listing):
             msg = f"The list of pods is not in the order of {listing.column} as asked for, and cannot be read on."
             raise BrokenAnswer(msg)

@@ -13,6 +13,7 @@ from itertools import cycle, islice
 from typing import Any, Final
 
 from sources.runai.client import RunaiClient
+from sources.runai.errors import BadRequest, PermissionDenied
 from sources.runai.reading.listing import Listing, Page, count, fetch_page
 
 MOST_SWEEPS: Final = 60
@@ -26,22 +27,43 @@ def read_tie(
     """Yield pages until as many pods were seen as the server counts in the window of the list.
 
     The window is read without its `completed` term, which counts do not know: more pods than asked for, never fewer.
+    Where counting is forbidden, until a sweep brings nothing new. A sort key that the server refuses is left out.
+
+    Raises:
+        BadRequest: the server refuses every sort key.
     """
     whole = replace(listing, completed=None)
     seen: set[str] = set()
+    refused: set[str] = set()
     idle = 0
     directions = cycle([(key, descending) for descending in (False, True) for key in sort_keys])
     for sort_by, descending in islice(directions, MOST_SWEEPS):
+        if sort_by in refused:
+            continue
         before = len(seen)
-        for page in _sweep(client, whole, sort_by, descending=descending):
-            seen.update(str(pod.get("id")) for pod in page.pods if isinstance(pod, dict))
-            yield page
-        if len(seen) >= count(client, whole):
+        try:
+            for page in _sweep(client, whole, sort_by, descending=descending):
+                seen.update(str(pod.get("id")) for pod in page.pods if isinstance(pod, dict))
+                yield page
+        except BadRequest:
+            # A control plane older than the configured version does not know the key.
+            refused.add(sort_by)
+            if refused.issuperset(sort_keys):
+                raise
+            continue
+        if _is_complete(client, whole, len(seen), brought=len(seen) - before):
             return
         idle = idle + 1 if len(seen) == before else 0
         if idle >= IDLE_SWEEPS:
             break
     warn(f"{len(seen)} pods of one instant were read, but the API counts more ({', '.join(whole.terms())})")
+
+
+def _is_complete(client: RunaiClient, listing: Listing, seen: int, *, brought: int) -> bool:
+    try:
+        return seen >= count(client, listing)
+    except PermissionDenied:
+        return brought == 0
 
 
 def _sweep(client: RunaiClient, listing: Listing, sort_by: str, *, descending: bool) -> Iterator[Page]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sources.runai.client import RunaiClient
 from sources.runai.errors import ApiError, NotFound, PermissionDenied, SignInError
+from sources.runai.reading.disputes import FIRST_WAIT, LONGEST_WAIT
 from sources.runai.reading.known import KnownPod
 from sources.runai.reading.observations import Observations
 from sources.runai.reading.workloads import workload_pods
@@ -17,8 +18,6 @@ from sources.runai.reading.workloads import workload_pods
 MOST_WORKLOADS: Final = 50
 """Above this many look-ups, listing the days of the pods again costs fewer requests."""
 FAILED: Final = "failed"
-FIRST_WAIT: Final = timedelta(hours=1)
-LONGEST_WAIT: Final = timedelta(days=7)
 
 
 def is_due(pod: KnownPod, as_of: datetime) -> bool:

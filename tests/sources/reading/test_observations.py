@@ -3,9 +3,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
+
+import pytest
 
 from sources.runai.reading.known import Expected, KnownPod, NothingKnown
-from sources.runai.reading.observations import Observations, ReadingReport
+from sources.runai.reading.observations import Observations, ReadingReport, fingerprint
 from sources.runai.schemas import TABLES
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
@@ -35,9 +38,9 @@ def payload(n: int = 1, **fields: Any) -> dict[str, Any]:
     return {"id": f"p{n}", "workloadId": "w", "createdAt": "2026-01-08T00:00:00Z", "k8sPhase": "Running"} | fields
 
 
-def observations(*pods: KnownPod) -> Observations:
-    known = Knows(pods=pods) if pods else NothingKnown()
-    return Observations(known, ReadingReport(), created_until=NOW, deleted_since=NOW - timedelta(days=13))
+def observations(*pods: KnownPod, rejects: frozenset[str] = frozenset(), **asks: Any) -> Observations:
+    known = Knows(pods=pods, rejects=rejects) if pods else NothingKnown(rejects=rejects)
+    return Observations(known, ReadingReport(), created_until=NOW, deleted_since=NOW - timedelta(days=13), **asks)
 
 
 def known(seen: Observations, pod_id: str = "p1") -> KnownPod:
@@ -89,9 +92,39 @@ def test_a_deleted_pod_stays_deleted_where_a_plain_list_shows_it_again() -> None
     assert read(taken(payload(), before=(before,)))["pods"] == []
 
 
-def test_a_pod_that_changes_within_one_answer_is_two_rows_each_as_it_was_shown() -> None:
-    seen = taken(payload(), payload(deletedAt="2026-01-09T00:00:00Z"))
-    assert [row["is_deleted"] for row in read(seen)["pods"]] == [False, True]
+def test_a_deleted_pod_is_alive_again_where_plain_lists_have_no_deleted_ones() -> None:
+    deleted = known(taken(payload(deletedAt="2026-01-09T00:00:00Z")))
+    probe = Mock(return_value=False)
+    seen = observations(deleted, plain_has_deleted=probe)
+    seen.take([payload(deletedAt="2026-01-09T00:00:00Z"), payload(2)], NOW, found_by="deleted", deleted=True)
+    assert [row["id"] for row in read(seen)["pods"]] == ["p2"]
+    probe.assert_not_called()
+    seen.take([payload()], NOW, found_by="open")
+    (row,) = read(seen)["pods"]
+    assert (row["is_deleted"], row["deleted_at"]) == (False, None)
+    assert seen.expected() == Expected(1, 0, undated=1)
+
+
+def test_of_two_contents_in_one_answer_the_last_updated_counts_and_the_other_is_kept_aside() -> None:
+    pods = [payload(updatedAt=f"2026-01-09T0{hour}:00:00Z", ip=str(hour)) for hour in range(3)]
+    rejected = frozenset[str]()
+    before: tuple[KnownPod, ...] = ()
+    for answer in (pods, pods[::-1], [*pods[1:], pods[0]]):
+        seen = observations(*before, rejects=rejected)
+        seen.take([*answer, pods[1]], NOW, found_by="open")
+        rows = read(seen)
+        assert [row["ip"] for row in rows["pods"]] == ([] if before else ["2"])
+        assert len(rows["rejects"]) == (0 if before else 2)
+        assert (seen.report.rejects, seen.report.rejects_new) == (2, 0 if before else 2)
+        before = (known(seen),)
+        rejected |= {fingerprint(row["endpoint"], row["payload"]) for row in rows["rejects"]}
+
+
+def test_a_pod_that_changes_and_changes_back_between_two_answers_is_a_row_each_time() -> None:
+    seen = taken(payload(), before=(known(taken(payload())),))
+    for phase in ("Failed", "Running"):
+        seen.take([payload(k8sPhase=phase)], NOW, found_by="recount")
+    assert [row["k8s_phase"] for row in read(seen)["pods"]] == ["Failed", "Running"]
 
 
 def test_of_many_pods_only_the_changed_ones_add_rows() -> None:
@@ -122,6 +155,14 @@ def test_an_absent_pod_is_expected_no_longer() -> None:
     seen.absent(alive, as_of=NOW, observed_at=NOW, looked_by="workload", outcome="not_listed")
     assert seen.expected() == Expected(0, 0)
     assert [row["pod_id"] for row in read(seen)["pod_absences"]] == ["p1"]
+
+
+def test_a_deleted_pod_that_is_absent_was_purged() -> None:
+    deleted = known(taken(payload(deletedAt="2026-01-09T00:00:00Z")))
+    seen = observations(deleted)
+    seen.absent(deleted, as_of=NOW, observed_at=NOW, looked_by="workload", outcome="not_listed")
+    assert seen.expected() == Expected(0, 0)
+    assert (seen.report.pods_absent, seen.report.pods_purged) == (0, 1)
 
 
 def test_expected_counts_are_kept_by_day_of_creation() -> None:
@@ -168,3 +209,16 @@ def test_what_a_fast_writer_of_json_refuses_is_kept_all_the_same() -> None:
     assert row["containers"].count("[") == 400
     assert row["tenant_id"] == "1" + "0" * 30
     assert row["extra"] == '{"novelty":1' + "0" * 30 + "}"
+
+
+def test_deletions_without_an_instant_may_be_counted_or_purged() -> None:
+    seen = taken(payload(1), payload(2), payload(3, deletedAt="2026-01-09T00:00:00Z"), deleted=True)
+    assert seen.expected() == Expected(alive=0, deleted=1, undated=2)
+    assert not seen.is_expected(known(seen, "p1"))
+    assert seen.is_expected(known(seen, "p3"))
+
+
+@pytest.mark.parametrize(("counted", "taken_for"), [(0, 1), (1, 1), (2, 2), (3, 3), (4, 3)])
+def test_deletions_without_an_instant_are_taken_to_be_what_the_api_counts(counted: int, taken_for: int) -> None:
+    expected = Expected(alive=5, deleted=1, undated=2)
+    assert expected.nearest(Expected(4, counted)) == Expected(5, taken_for)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sources.runai.client import Reply
-from sources.runai.errors import BrokenAnswer
-from sources.runai.reading.listing import Listing, moment_of
+from sources.runai.errors import BadRequest, BrokenAnswer, PermissionDenied
+from sources.runai.reading.listing import COUNT, Listing, moment_of
 from sources.runai.reading.seek import seek
 from tests.sources.reading.listed import Listed, pod
 
@@ -131,3 +132,50 @@ def test_a_server_that_ignores_the_window_is_an_error_and_not_a_loop() -> None:
     pods = [pod(n, START + timedelta(days=n)) for n in range(30)]
     with pytest.raises(BrokenAnswer, match="not in the order of createdAt"):
         read(Deaf(pods), Listing(page_size=10))
+
+
+def test_a_list_that_does_not_show_its_instants_is_read_by_creation_within_its_window() -> None:
+    class Secretive(Listed):
+        def _shown(self, pod: dict[str, Any]) -> dict[str, Any]:
+            return super()._shown(pod) | {"deletedAt": None}
+
+    pods = [pod(n, START + timedelta(seconds=n)) | {"deletedAt": START + timedelta(days=n % 3)} for n in range(90)]
+    listed = Secretive(pods)
+    since = START + timedelta(days=1)
+    found = set(read(listed, Listing("deletedAt", start=since, page_size=10)))
+    assert found == {item["id"] for item in pods if item["deletedAt"] >= since}
+    assert len(listed.asked) <= 9
+
+
+@dataclass
+class Choosy(Listed):
+    """Refuses some sort keys, as a control plane does that is older than was said."""
+
+    refused: tuple[str, ...] = ("workloadId",)
+
+    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Reply[Any]:
+        if path != COUNT and (params or {})["sortBy"] in self.refused:
+            self.asked.append((path, dict(params or {})))
+            raise BadRequest("no such key", status=400)
+        return super().get(path, params)
+
+
+def test_a_tie_is_read_by_the_next_sort_key_where_the_server_refuses_the_first() -> None:
+    listed = Choosy([pod(n, START) for n in range(30)])
+    assert len(set(read(listed, Listing(page_size=10)))) == 30
+    assert sum(asked.get("sortBy") == "workloadId" for _, asked in listed.asked) == 1
+
+
+def test_a_server_that_refuses_every_sort_key_is_an_error() -> None:
+    with pytest.raises(BadRequest):
+        read(Choosy([pod(n, START) for n in range(30)], refused=KEYS), Listing(page_size=10))
+
+
+def test_a_tie_is_read_until_nothing_new_comes_where_counting_is_forbidden() -> None:
+    class Uncounted(Listed):
+        def get(self, path: str, params: Mapping[str, Any] | None = None) -> Reply[Any]:
+            if path == COUNT:
+                raise PermissionDenied("no")
+            return super().get(path, params)
+
+    assert len(set(read(Uncounted([pod(n, START) for n in range(30)]), Listing(page_size=10)))) == 30

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sources.runai.client import Reply
+from sources.runai.errors import ApiError, PermissionDenied, Unavailable
 from sources.runai.reading.listing import TICK, Listing
 from sources.runai.reading.seek import seek
 from sources.runai.reading.slices import side_by_side, slices
@@ -53,6 +57,26 @@ def test_a_long_list_is_cut_into_even_slices_for_few_counts() -> None:
 def test_a_count_of_none_is_not_believed() -> None:
     listed = Listed([])
     assert slices(listed.client, Listing(), until=START) == [Listing()]
+
+
+@dataclass
+class Refusing(Listed):
+    """Answers every request with one error."""
+
+    error: ApiError = field(default_factory=lambda: PermissionDenied("no"))
+
+    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Reply[Any]:
+        super().get(path, params)
+        raise self.error
+
+
+def test_a_list_that_may_not_be_counted_stays_whole() -> None:
+    assert slices(Refusing([]).client, Listing(), until=START) == [Listing()]
+
+
+def test_no_other_error_of_a_count_is_swallowed() -> None:
+    with pytest.raises(Unavailable):
+        slices(Refusing([], error=Unavailable("busy")).client, Listing(), until=START)
 
 
 def test_iterators_are_read_side_by_side_and_each_in_order() -> None:
