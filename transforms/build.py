@@ -13,7 +13,7 @@ from typing import Self
 
 import duckdb
 
-from transforms import audit, models, refresh, runner
+from transforms import audit, models, refresh, runner, series
 from transforms.database import HERE, connect
 from transforms.errors import BuildBusy
 from transforms.layout import Layout
@@ -86,11 +86,13 @@ class Build:
         try:
             with runner.workspace(self._con), transaction(self._con):
                 self._con.execute(f"create temp table new_loads as select unnest({literals(loads)}) as load_id")
-                rows = {table: self._append(raw, table, loads) for table in raw_tables()}
+                rows = {table: self._append(raw, table, loads) for table in raw_tables() if table not in series.TABLES}
                 touched = self._touch()
+                self._pass_through(raw, loads)
                 self._con.execute("insert into build.main.taken_in from temp.new_loads")
         finally:
             raw.release(self._con)
+            series.remove_unlisted(self._con, self.layout.series)
         return TakenIn(loads, rows, touched, started_over)
 
     def refresh(self, as_of: datetime | None = None) -> refresh.BuildReport:
@@ -136,16 +138,10 @@ class Build:
 
     def _append(self, raw: RawStore, table: str, loads: list[str]) -> int:
         """Copy the loads' rows of one table, then drop what one committed load holds twice."""
-        rows = raw.rows(self._con, table.removeprefix("raw_"), loads)
+        rows = self._typed(raw, table, loads)
         if rows is None:
             return 0
-        present = set(rows.columns)
-        columns = self._con.table(f"build.main.{table}")
-        typed = [
-            f"cast({name if name in present else 'null'} as {type_}) as {name}"
-            for name, type_ in zip(columns.columns, columns.types, strict=True)
-        ]
-        rows.select(", ".join(typed)).insert_into(f"build.main.{table}")
+        rows.insert_into(f"build.main.{table}")
         arrived = f"build.main.{table} where {_IS_NEW}"
         # A load killed after it copied a file and before it said so copies the file again.
         self._con.execute(
@@ -157,6 +153,27 @@ class Build:
             """
         )
         return count(self._con, arrived)
+
+    def _pass_through(self, raw: RawStore, loads: list[str]) -> None:
+        """Let the series have the loads' rows; nothing of them stays in the build database."""
+        for table in series.TABLES:
+            rows = self._typed(raw, table, loads)
+            query = f"from build.main.{table}" if rows is None else rows.sql_query()
+            self._con.execute(f"create temp view {table.replace('raw_', 'arrived_', 1)} as {query}")
+        series.take_in(self._con, self.layout.series)
+
+    def _typed(self, raw: RawStore, table: str, loads: list[str]) -> duckdb.DuckDBPyRelation | None:
+        """Return the loads' rows of one table with the columns that the models know."""
+        rows = raw.rows(self._con, table.removeprefix("raw_"), loads)
+        if rows is None:
+            return None
+        present = set(rows.columns)
+        columns = self._con.table(f"build.main.{table}")
+        typed = [
+            f"cast({name if name in present else 'null'} as {type_}) as {name}"
+            for name, type_ in zip(columns.columns, columns.types, strict=True)
+        ]
+        return rows.select(", ".join(typed))
 
     def _touch(self) -> int:
         """Note which pods the loads concern and bring `known_pods` up to date for them."""
@@ -191,7 +208,7 @@ def raw_tables() -> tuple[str, ...]:
 @cache
 def fingerprint() -> str:
     """Return a hash of everything that decides what the build database holds; row hashes are DuckDB's own."""
-    digest = hashlib.sha256(f"{duckdb.__version__}{_BOOKS}{refresh.books()}".encode())
+    digest = hashlib.sha256(f"{duckdb.__version__}{_BOOKS}{refresh.books()}{series.books()}".encode())
     for path in sorted(p for p in HERE.rglob("*.sql") if p.parent.name != "tests"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -246,7 +263,7 @@ def _create(con: duckdb.DuckDBPyConnection) -> None:
         runner.create(con, "marts", models.marts())
     with transaction(con):
         con.execute((HERE / "raw_tables.sql").read_text(encoding="utf-8"))
-        con.execute(_BOOKS + refresh.books())
+        con.execute(_BOOKS + refresh.books() + series.books())
         runner.create(con, "build", [models.upstream("known_pods")[-1]])
         con.execute(f"insert into build_info values ({literal(fingerprint())})")
 
@@ -255,3 +272,4 @@ def _discard(layout: Layout) -> None:
     for database in (layout.build, layout.marts):
         for path in (database, Path(f"{database}.wal")):
             path.unlink(missing_ok=True)
+    shutil.rmtree(layout.series, ignore_errors=True)

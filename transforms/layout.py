@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +40,11 @@ class Layout:
         return self.state / "marts.duckdb"
 
     @property
+    def series(self) -> Path:
+        """Samples by the day: the files that generations link to."""
+        return self.state / "series"
+
+    @property
     def spill(self) -> Path:
         """Where DuckDB puts what does not fit in its memory."""
         return self.state / "spill"
@@ -51,3 +58,12 @@ class Layout:
     def published(self) -> Path:
         """Symlink to the current generation."""
         return self.data_dir / "published"
+
+
+def link_or_copy(source: Path, link: Path) -> None:
+    """Let a file be found under a second name."""
+    try:
+        os.link(source, link)
+    except OSError:
+        # Some file systems have no hard links.
+        shutil.copyfile(source, link)

@@ -82,3 +82,13 @@ create or replace temp macro quantity(text) as (
 -- Bytes as a whole number, a begun byte counting as one, as Kubernetes rounds; null beyond 2^63.
 create or replace temp macro whole_bytes(amount) as
     try_cast(ceil(amount) as bigint);
+
+-- The index of a GPU from its label, and the other labels of a series, to which a label that is no index goes.
+create or replace temp macro gpu_index(gpu) as try_cast(gpu as smallint);
+
+create or replace temp macro series_labels(gpu, labels) as
+    if(
+        gpu is null or gpu_index(gpu) is not null,
+        labels,
+        cast(json_merge_patch(coalesce(labels, '{}'), json_object('gpu', gpu)) as varchar)
+    );

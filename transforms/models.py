@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import sqlglot
 from sqlglot import exp
@@ -18,7 +18,7 @@ from transforms.errors import ModelError
 
 _HERE = Path(__file__).parent
 _COLUMN = re.compile(r"(?P<name>[a-z_0-9]+) (?P<type>[a-z]+(\([0-9, ]+\))?): (?P<comment>.+)")
-_REBUILT_BY = re.compile(r"rebuilt by: (?P<unit>pod_id|whole)")
+_REBUILT_BY = re.compile(r"rebuilt by: (?P<unit>pod_id|whole|day)")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Model:
     sql: str
     inputs: frozenset[str]
     columns: tuple[Column, ...] = ()
-    rebuilt_by: Literal["pod_id", "whole"] | None = None
+    rebuilt_by: Literal["pod_id", "whole", "day"] | None = None
 
 
 @cache
@@ -56,6 +56,12 @@ def marts() -> tuple[Model, ...]:
         if not model.columns or model.rebuilt_by is None:
             raise ModelError(f"marts/{model.name}.sql declares no columns or no unit of rebuild in its header")
     return models
+
+
+@cache
+def series() -> tuple[Model, ...]:
+    """Return the models whose rows are kept by UTC day in Parquet alone."""
+    return _ordered(_folder("series"))
 
 
 @cache
@@ -102,10 +108,10 @@ def parse(name: str, text: str) -> Model:
     if not paragraphs:
         raise ModelError(f"{name}.sql does not say in its first line what one row is")
     columns: tuple[Column, ...] = ()
-    unit = None
+    unit: Literal["pod_id", "whole", "day"] | None = None
     for paragraph in paragraphs[1:]:
         if found := _REBUILT_BY.fullmatch(" ".join(paragraph)):
-            unit = found["unit"]
+            unit = cast("Literal['pod_id', 'whole', 'day']", found["unit"])
         else:
             columns = columns or _columns(paragraph)
     return Model(
@@ -114,7 +120,7 @@ def parse(name: str, text: str) -> Model:
         sql=text,
         inputs=_tables(text),
         columns=columns,
-        rebuilt_by="pod_id" if unit == "pod_id" else "whole" if unit else None,
+        rebuilt_by=unit,
     )
 
 

@@ -6,13 +6,12 @@ A file's key is its month or day, `2026-07` or `2026-07-14`, or `unknown` for po
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import duckdb
 
 from transforms import models
+from transforms.layout import link_or_copy
 from transforms.models import Model
 from transforms.sql import literal, literals
 
@@ -82,11 +81,7 @@ def _link_all(model: Model, before: Path, target: Path, keys: set[str]) -> None:
         # Without a file, none of these pods has a row in this table.
         if source.exists():
             link.parent.mkdir(exist_ok=True)
-            try:
-                os.link(source, link)
-            except OSError:
-                # Some file systems have no hard links.
-                shutil.copyfile(source, link)
+            link_or_copy(source, link)
 
 
 def _copy(con: duckdb.DuckDBPyConnection, model: Model, target: Path, keys: set[str]) -> None:

@@ -13,7 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from transforms import models, partitions
+import duckdb
+
+from transforms import models, partitions, series
 from transforms.audit import Finding
 from transforms.build import Build
 from transforms.errors import PublicationStopped
@@ -54,7 +56,9 @@ def publish(
     try:
         unfinished.mkdir()
         partitions.write(build.connection, unfinished / PARQUET, _before(layout, build))
+        series.link(build.connection, layout.series, unfinished / PARQUET)
         build.copy_marts(unfinished / DATABASE)
+        _show_series(unfinished, layout.generations / name)
         _write_manifest(unfinished, report, version)
         _sync(unfinished)
         unfinished.rename(layout.generations / name)
@@ -65,6 +69,19 @@ def publish(
     build.note_published(name)
     prune_generations(layout)
     return Generation(layout.generations / name, report.as_of, list(findings))
+
+
+def _show_series(unfinished: Path, final: Path) -> None:
+    """Add the views on files to the database, by the path that the files will have.
+
+    A view looks at its files when it is created, so the unfinished directory answers to its final name for a moment.
+    """
+    final.symlink_to(unfinished.name, target_is_directory=True)
+    try:
+        with duckdb.connect(str(unfinished / DATABASE)) as con:
+            series.show(con, final / PARQUET)
+    finally:
+        final.unlink()
 
 
 def current(layout: Layout) -> Path | None:

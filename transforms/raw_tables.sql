@@ -119,3 +119,48 @@ create table raw_runs (
     read_index bigint,
     _dlt_load_id varchar
 );
+
+create table raw_pod_metrics (
+    pod_id varchar,
+    metric varchar,
+    gpu varchar,
+    labels varchar,
+    sampled_at timestamptz,
+    value double,
+    value_text varchar,
+    observed_at timestamptz,
+    read_index bigint,
+    _dlt_load_id varchar
+);
+
+create table raw_pod_metric_histograms (
+    pod_id varchar,
+    metric varchar,
+    labels varchar,
+    sampled_at timestamptz,
+    data varchar,
+    observed_at timestamptz,
+    read_index bigint,
+    _dlt_load_id varchar
+);
+
+create table raw_metric_windows (
+    pod_id varchar,
+    workload_id varchar,
+    asked varchar,
+    returned varchar,
+    window_from timestamptz,
+    window_to timestamptz,
+    resolution_seconds bigint,
+    status varchar,
+    reason varchar,
+    http_status bigint,
+    samples bigint,
+    expected_samples bigint,
+    started_at timestamptz,
+    ended_at timestamptz,
+    attempt bigint,
+    observed_at timestamptz,
+    read_index bigint,
+    _dlt_load_id varchar
+);

@@ -62,12 +62,17 @@ def restrict_mart(con: duckdb.DuckDBPyConnection, pods: str, mart: Model) -> Non
     )
 
 
+def restrict_to(con: duckdb.DuckDBPyConnection, name: str, rows: str) -> None:
+    """Put these rows before the models that read an input of this name."""
+    con.execute(f"create or replace temp view {name} as from {rows}")
+
+
 def run(con: duckdb.DuckDBPyConnection, model: Model, as_: Literal["view", "table"] = "table") -> None:
     """Make the model's rows readable under its name; a model with declared columns gets exactly these, or fails."""
     con.execute(f"create or replace temp {as_} {model.name} as {model.sql}")
     if not model.columns:
         return
-    found = con.table(f"temp.{model.name}").columns
+    found = con.sql(f"from temp.{model.name} limit 0").columns
     declared = [column.name for column in model.columns]
     if found != declared:
         raise ModelError(f"{model.name}.sql selects {found}, its header declares {declared}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import orjson
 
@@ -16,14 +16,15 @@ from sources.runai.versions import Version, version_of
 class Metric:
     """One metric type of the pod metrics endpoint.
 
-    `unit` is `unknown_ratio` where the API does not say whether 1 or 100 is all of it. `aliases` maps a control-plane
-    version to the name that it has for the same thing.
+    `unit` is `unknown_ratio` where the API does not say whether 1 or 100 is all of it. Types of one family are offered
+    or missing together. `aliases` maps a control-plane version to the name that it has for the same thing.
     """
 
     metric: str
     unit: str
     per_gpu: bool
     is_advanced: bool
+    family: Literal["basic", "profiling", "nim"]
     since_version: str
     meaning: str
     kind: str = "series"
@@ -32,12 +33,27 @@ class Metric:
     @property
     def is_basic(self) -> bool:
         """Whether a control plane of 2.21 has it without an admin's switch."""
-        return not self.is_advanced
+        return self.family == "basic"
+
+    @property
+    def is_profiling(self) -> bool:
+        """Whether it is collected only where an administrator switched GPU profiling on."""
+        return self.family == "profiling"
+
+    @property
+    def needs_gpu(self) -> bool:
+        """Whether only pods with a GPU can have it."""
+        return ("GPU" in self.metric.split("_") and self.family != "nim") or self.metric.startswith("NVLINK")
+
+    def called(self, version: Version) -> str:
+        """Return its name on a control plane of the version."""
+        return self.aliases.get(".".join(map(str, version)), self.metric)
 
 
 CATALOGUE: Final[dict[str, Metric]] = {
     row["metric"]: Metric(**row) for row in orjson.loads((Path(__file__).parent / "catalogue.json").read_bytes())
 }
+FAMILIES: Final = tuple(dict.fromkeys(metric.family for metric in CATALOGUE.values()))
 BASIC: Final = tuple(name for name, metric in CATALOGUE.items() if metric.is_basic)
 METRIC_TYPES: Final = tuple(CATALOGUE)
 
@@ -48,9 +64,9 @@ def metrics_of(version: Version) -> tuple[str, ...]:
 
 
 def requests_of(types: Sequence[str], most: int) -> list[list[str]]:
-    """Divide types into requests of at most `most`, advanced ones apart: where they are off they spoil no other."""
-    kinds = [[name for name in types if CATALOGUE[name].is_advanced == advanced] for advanced in (False, True)]
-    return [kind[first : first + most] for kind in kinds for first in range(0, len(kind), most)]
+    """Divide types into requests of at most `most`, families apart: where one is off it spoils no other."""
+    families = [[name for name in types if CATALOGUE[name].family == family] for family in FAMILIES]
+    return [family[first : first + most] for family in families for first in range(0, len(family), most)]
 
 
 def resolve(wanted: str | tuple[str, ...], version: Version) -> tuple[str, ...]:

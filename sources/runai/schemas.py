@@ -104,20 +104,41 @@ POD_METRICS: Final = pa.schema(
     ]
 )
 
+POD_METRIC_HISTOGRAMS: Final = pa.schema(
+    [
+        _required("pod_id", pa.string()),
+        _required("metric", pa.string()),
+        pa.field("labels", JSON_TEXT),
+        _required("sampled_at", INSTANT),
+        # A JSON object of counts by upper edge, or of values by percentile, as text.
+        _required("data", JSON_TEXT),
+        *_OBSERVATION,
+    ]
+)
+
 METRIC_WINDOWS: Final = pa.schema(
     [
         _required("pod_id", pa.string()),
         pa.field("workload_id", pa.string()),
-        # JSON lists of metric types.
+        # JSON list of metric types.
         _required("asked", JSON_TEXT),
+        # JSON object: the types that came, and at how many instants each has samples; null without an answer.
         pa.field("returned", JSON_TEXT),
         _required("window_from", INSTANT),
         _required("window_to", INSTANT),
         _required("resolution_seconds", pa.int64()),
+        # `ok` (all that was expected), `short` (fewer samples), `partial` (types missing), `empty` (no sample),
+        # `disabled` (types that this control plane does not give), `not_found` or `failed`.
         _required("status", pa.string()),
         pa.field("reason", pa.string()),
         pa.field("http_status", pa.int64()),
+        # Rows that the window added to `pod_metrics` and `pod_metric_histograms`.
         _required("samples", pa.int64()),
+        # Instants at which every series should have a sample.
+        pa.field("expected_samples", pa.int64()),
+        # Between which instants the pod is known to have run, as far as that was known when it was asked.
+        pa.field("started_at", INSTANT),
+        pa.field("ended_at", INSTANT),
         _required("attempt", pa.int64()),
         *_OBSERVATION,
     ]
@@ -195,6 +216,7 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "pod_absences": POD_ABSENCES,
     "pod_counts": POD_COUNTS,
     "pod_metrics": POD_METRICS,
+    "pod_metric_histograms": POD_METRIC_HISTOGRAMS,
     "metric_windows": METRIC_WINDOWS,
     "cluster_pods": CLUSTER_PODS,
     "rejects": REJECTS,

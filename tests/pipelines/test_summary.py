@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def test_everything_odd_is_a_warning() -> None:
     reading = ReadingReport(rejects=3, warnings=["tie"], unknown_fields=Counter(foo=2), unreadable_fields=Counter(ip=1))
     made = result(
         reading=reading,
-        metrics=MetricsReport(windows_failed=5),
+        metrics=MetricsReport(windows=Counter(failed=5)),
         drained_loads=1,
         findings=[Finding("phases", "warn", "2 pods have an unknown phase", count=2, rows=[])],
     )

@@ -11,7 +11,7 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -71,19 +71,19 @@ class Measurements:
     misplaced: Counter[str] = field(default_factory=Counter)
 
 
-def measurements_of(body: bytes) -> Measurements:
-    """Read the body of an answer.
+def measurements_of(body: bytes, names: Mapping[str, str]) -> Measurements:
+    """Read the body of an answer; `names` are ours for types that this control plane calls otherwise.
 
     Raises:
         ValueError: it is no JSON, or no list of measurements is in it.
     """
     try:
-        return _in_columns(body)
+        return _in_columns(body, names)
     except pa.ArrowException:
-        return _one_by_one(parse_json(body))
+        return _one_by_one(parse_json(body), names)
 
 
-def _in_columns(body: bytes) -> Measurements:
+def _in_columns(body: bytes, names: Mapping[str, str]) -> Measurements:
     table = arrow_json.read_json(
         io.BytesIO(body),
         read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(body) + 1),
@@ -100,6 +100,7 @@ def _in_columns(body: bytes) -> Measurements:
     if metrics.null_count:
         msg = "a series of no type"
         raise pa.ArrowInvalid(msg)
+    metrics = pa.array([names.get(name, name) for name in metrics.to_pylist()], pa.string())
     at = pc.list_parent_indices(values)
     samples = values.flatten()
     instants, texts = samples.field("timestamp"), samples.field("value")
@@ -139,7 +140,7 @@ def _other_labels(labels: pa.Array) -> pa.Array:
     return pa.array([_labels_of(one)[1] for one in labels.to_pylist()], pa.string())
 
 
-def _one_by_one(body: object) -> Measurements:
+def _one_by_one(body: object, names: Mapping[str, str]) -> Measurements:
     series = body.get("measurements", ...) if isinstance(body, dict) else ...
     # Go writes null for a list of none.
     series = [] if series is None else series
@@ -153,7 +154,7 @@ def _one_by_one(body: object) -> Measurements:
         if not isinstance(one, dict) or not isinstance(one.get("type"), str):
             misplaced["a series of no type"] += 1
             continue
-        metric = one["type"]
+        metric = names.get(one["type"], one["type"])
         returned.add(metric)
         gpu, labels = _labels_of(one.get("labels"))
         values = one.get("values")
@@ -162,7 +163,7 @@ def _one_by_one(body: object) -> Measurements:
             at = _instant(sample.get("timestamp") if isinstance(sample, dict) else None)
             for name, cell in zip(SAMPLES.names, (metric, gpu, labels, at, value, text), strict=True):
                 rows[name].append(cell)
-    distributions = list(_distributions(body.get("histogram"), returned, misplaced))
+    distributions = list(_distributions(body.get("histogram"), names, returned, misplaced))
     return _placed(pa.table(rows, SAMPLES), returned, distributions, misplaced)
 
 
@@ -177,12 +178,15 @@ def _placed(
     return Measurements(samples, frozenset(returned), distributions, misplaced)
 
 
-def _distributions(parts: object, returned: set[str], misplaced: Counter[str]) -> Iterator[Distribution]:
+def _distributions(
+    parts: object, names: Mapping[str, str], returned: set[str], misplaced: Counter[str]
+) -> Iterator[Distribution]:
     for part in parts if isinstance(parts, list) else ():
         if not isinstance(part, dict) or not isinstance(part.get("type"), str):
             misplaced["a series of no type"] += 1
             continue
-        returned.add(part["type"])
+        metric = names.get(part["type"], part["type"])
+        returned.add(metric)
         values = part.get("values")
         for one in values if isinstance(values, list) else ():
             data = one.get("data") if isinstance(one, dict) else None

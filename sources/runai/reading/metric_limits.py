@@ -8,19 +8,18 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection
-from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from sources.runai.catalogue import CATALOGUE
 from sources.runai.client import Reply
-from sources.runai.errors import ApiError, BadRequest
+from sources.runai.errors import ApiError, BadRequest, SignInError
 from sources.runai.reading.measurements import Measurements
 from sources.runai.reading.windows import MOST_SAMPLES, MOST_TYPES, Window
 
 ENOUGH_BLANKS: Final = 3
 """Answers without a profiling type, though samples could be expected, after which it counts as switched off."""
 
-Answer = tuple[Window, "Reply[Measurements] | ApiError"]
+Answer = tuple[Window, Reply[Measurements] | ApiError]
 Get = Callable[[Window], Reply[Measurements]]
 
 
@@ -31,6 +30,7 @@ class MetricLimits:
         self.most_types = MOST_TYPES
         self.most_samples = MOST_SAMPLES
         self._refused: dict[str, ApiError] = {}
+        self._told: set[str] = set()
         self._served: set[str] = set()
         self._blanks: Counter[str] = Counter()
         self._guard = threading.RLock()
@@ -40,14 +40,15 @@ class MetricLimits:
         """Types that are not asked for any more in this run."""
         with self._guard:
             silent = {name for name, blanks in self._blanks.items() if blanks >= ENOUGH_BLANKS}
-            return frozenset(silent - self._served | self._refused.keys())
+            return frozenset((silent - self._served) | self._refused.keys())
 
     def ask(self, window: Window, get: Get) -> list[Answer]:
         """Ask for a window, in as many requests as it takes; types that are off are left out.
 
+        A request that `get` raises ApiError for is an answer too; a refusal is first looked into.
+
         Raises:
-            ApiError: never for a refusal or a failure of a request, which is an answer too; only what `get` lets
-                through as the end of everything, such as refused credentials.
+            SignInError: the credentials are refused.
         """
         answers: list[Answer] = []
         waiting = self._cut(window)
@@ -55,25 +56,27 @@ class MetricLimits:
             part = waiting.pop(0)
             try:
                 reply = get(part)
+            except SignInError:
+                raise
             except BadRequest as error:
                 smaller = self._look_into(part, error, get)
                 if smaller == [part]:
                     answers.append((part, error))
-                else:
-                    refused = [name for name in part.types if name in self._refused]
-                    answers += [(part.of_types([name]), self._refused[name]) for name in refused]
-                    waiting[:0] = smaller
+                waiting[:0] = [] if smaller == [part] else smaller
+            except ApiError as error:
+                answers.append((part, error))
             else:
                 self._learn(part, reply.body.returned)
                 answers.append((part, reply))
-        return answers
+        return answers + self._refusals(window)
 
-    def is_off(self, window: Window, name: str, returned: Collection[str]) -> bool:
-        """Whether a type that an answer leaves out may be switched off, rather than missing this once."""
-        return name not in returned and CATALOGUE[name].is_profiling and name not in self._served
+    def is_off(self, name: str) -> bool:
+        """Whether a type that an answer leaves out may be switched off for good, rather than missing this once."""
+        return name in self._refused or (CATALOGUE[name].is_profiling and name not in self._served)
 
     def _cut(self, window: Window) -> list[Window]:
-        types = [name for name in window.types if name not in self.off]
+        off = self.off
+        types = [name for name in window.types if name not in off]
         return [
             stretch.of_types(types[first : first + self.most_types])
             for stretch in window.stretches(self.most_samples)
@@ -84,7 +87,14 @@ class MetricLimits:
         with self._guard:
             self._served.update(returned)
             if window.expected:
-                self._blanks.update(name for name in window.types if self.is_off(window, name, returned))
+                self._blanks.update(name for name in window.types if name not in returned and self.is_off(name))
+
+    def _refusals(self, window: Window) -> list[Answer]:
+        """Return the types of the window that were refused, each once a run."""
+        with self._guard:
+            news = [name for name in window.types if name in self._refused and name not in self._told]
+            self._told.update(news)
+            return [(window.of_types([name]), self._refused[name]) for name in news]
 
     def _look_into(self, window: Window, error: BadRequest, get: Get) -> list[Window]:
         """Find out why a request was refused; return what to ask instead, the window itself where nothing helps."""
@@ -96,19 +106,17 @@ class MetricLimits:
 
     def _diagnose(self, window: Window, error: BadRequest, get: Get) -> None:
         shortest = window.stretches(1)[0]
-        if len(window.types) == 1 and window == shortest:
-            self._refused[window.types[0]] = error
-        elif not _is_granted(shortest, get):
-            if len(window.types) == 1:
-                self._refused[window.types[0]] = error
-                return
-            # Too many types, or one of them is unknown or switched off: half as many show it.
-            lone = [name for name in window.types if not _is_granted(shortest.of_types([name]), get)]
-            self._refused |= dict.fromkeys(lone, error)
-            if not lone:
-                self.most_types = max(1, len(window.types) // 2)
-        else:
+        if window != shortest and _is_granted(shortest, get):
             self.most_samples = max(1, window.samples // 2)
+            return
+        lone = [name for name in window.types if not _is_granted(shortest.of_types([name]), get)]
+        if len(lone) == len(window.types):
+            # It may be the pod.
+            self._blanks.update(name for name in lone if self.is_off(name))
+        elif lone:
+            self._refused |= dict.fromkeys(lone, error)
+        else:
+            self.most_types = len(window.types) // 2
 
 
 def _is_granted(window: Window, get: Get) -> bool:
@@ -117,8 +125,3 @@ def _is_granted(window: Window, get: Get) -> bool:
     except BadRequest:
         return False
     return True
-
-
-def seconds_of(stretch: timedelta) -> int:
-    """Return whole seconds."""
-    return int(stretch.total_seconds())

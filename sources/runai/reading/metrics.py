@@ -1,210 +1,288 @@
-"""Metrics of pods: one request per pod and window, its samples and its ledger row together."""
+"""Metrics of pods: one request per pod, window and nine types; its samples and its ledger row travel together.
+
+Bodies become Arrow tables in the threads that fetched them, so that parsing keeps up with the network; what is left
+for the one thread that writes is to put many answers together.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import product
+import time
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
-from sources.runai.catalogue import requests_of
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sources.runai.catalogue import CATALOGUE
 from sources.runai.client import Reply, RunaiClient
-from sources.runai.errors import ApiError, NotFound, SignInError
+from sources.runai.errors import ApiError, BadRequest, NotFound
 from sources.runai.params import timestamp
-from sources.runai.reading.fields import as_instant, as_json
-from sources.runai.reading.observations import BATCH_ROWS, Batch, as_table
+from sources.runai.reading.fields import as_json
+from sources.runai.reading.measurements import SAMPLES, Measurements, measurements_of
+from sources.runai.reading.metric_limits import Answer, MetricLimits
+from sources.runai.reading.observations import Batch, as_table
 from sources.runai.reading.payload import Row
 from sources.runai.reading.progress import SILENT, Progress
-from sources.runai.schemas import TABLES
+from sources.runai.reading.windows import SETTLE_LAG, MetricTarget, Window, windows_of
+from sources.runai.schemas import INSTANT, TABLES
 
-MOST_TYPES: Final = 9
-MOST_SAMPLES: Final = 1_000
-SETTLE_LAG: Final = timedelta(seconds=120)
-"""Samples younger than this may still change or arrive."""
-LARGEST_READING: Final = 1e18
-"""Values at or above are sentinels of the GPU driver for "no reading", such as 9.2e18."""
+__all__ = ["SETTLE_LAG", "MetricReading", "MetricTarget", "MetricsReport", "read_metrics"]
 
-
-@dataclass(frozen=True, slots=True)
-class MetricTarget:
-    """A pod whose metrics are wanted from `since` on."""
-
-    pod_id: str
-    workload_id: str
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A stretch of one pod's life on the grid of multiples of the resolution."""
-
-    target: MetricTarget
-    start: datetime
-    end: datetime
-    resolution: int
-
-    @property
-    def samples(self) -> int:
-        """How many samples the window holds at its resolution."""
-        return int((self.end - self.start).total_seconds()) // self.resolution
+BATCH_SAMPLES: Final = 100_000
 
 
 @dataclass
 class MetricsReport:
-    """What reading metrics did."""
+    """What reading metrics did: windows are counted by the status that the ledger gives them."""
 
     samples_read: int = 0
-    windows_failed: int = 0
+    windows: Counter[str] = field(default_factory=Counter)
+    off: frozenset[str] = frozenset()
+
+    @property
+    def windows_failed(self) -> int:
+        """Windows that could not be had."""
+        return self.windows["failed"]
 
 
-def windows_of(target: MetricTarget, as_of: datetime, resolution: int) -> Iterator[Window]:
-    """Yield the pod's windows on the grid, oldest first, each of at most 1,000 samples."""
-    start, end = _on_grid(target.since, resolution), _on_grid(as_of - SETTLE_LAG, resolution)
-    longest = timedelta(seconds=resolution) * MOST_SAMPLES
-    while start < end:
-        yield Window(target, start, min(start + longest, end), resolution)
-        start += longest
+class MetricReading:
+    """A reading of metrics that can pause: each call of `batches` goes on where the one before stopped.
 
-
-def read_metrics(
-    client: RunaiClient,
-    targets: Iterable[MetricTarget],
-    *,
-    types: Sequence[str],
-    as_of: datetime,
-    resolution: int = 60,
-    report: MetricsReport | None = None,
-    progress: Progress = SILENT,
-) -> Iterator[Batch]:
-    """Yield samples and ledger rows; one pod's failure is a row of the ledger, never the end of the reading.
-
-    Args:
-        client: the signed-in client.
-        targets: the pods.
-        types: metric types of the catalogue.
-        as_of: where windows end, less the settle lag.
-        resolution: seconds between samples.
-        report: is added to.
-        progress: is told after each pod.
-
-    Raises:
-        SignInError: the credentials are refused, so that no further request can succeed.
+    One pod's failure is a row of the ledger, never the end of the reading.
     """
-    report = report or MetricsReport()
-    rows: dict[str, list[Row]] = {"pod_metrics": [], "metric_windows": []}
-    read_index = 0
-    windows = [window for target in targets for window in windows_of(target, as_of, resolution)]
-    asked = list(product(windows, requests_of(types, MOST_TYPES)))
-    progress.stage("metrics", total=len(asked), unit="requests")
-    for window, group, answer in client.map(lambda pair: (*pair, _ask(client, *pair)), asked):
-        samples, ledger = _read(window, answer, group)
-        report.samples_read += len(samples)
-        report.windows_failed += ledger["status"] == "failed"
-        observed_at = answer.received_at if isinstance(answer, Reply) else client.clock()
-        for table, row in [*(("pod_metrics", sample) for sample in samples), ("metric_windows", ledger)]:
-            rows[table].append(row | {"observed_at": observed_at, "read_index": read_index})
-            read_index += 1
-        progress.advance(samples=report.samples_read)
-        if len(rows["pod_metrics"]) >= BATCH_ROWS * 10:
-            yield from _batches(rows)
-    yield from _batches(rows)
 
+    def __init__(
+        self,
+        client: RunaiClient,
+        targets: Iterable[MetricTarget],
+        *,
+        types: Sequence[str],
+        as_of: datetime,
+        resolution: int = 60,
+        report: MetricsReport | None = None,
+        progress: Progress = SILENT,
+    ) -> None:
+        """Prepare to read; nothing is asked yet.
 
-def _batches(rows: dict[str, list[Row]]) -> Iterator[Batch]:
-    for table, items in rows.items():
-        if items:
-            yield table, as_table(items, TABLES[table])
-            items.clear()
+        Args:
+            client: the signed-in client.
+            targets: the pods.
+            types: metric types of the catalogue, for targets that name none.
+            as_of: where windows end, less the settle lag.
+            resolution: seconds between samples, for targets that name none.
+            report: is added to.
+            progress: is told after each request.
+        """
+        self.report = report or MetricsReport()
+        self.is_done = False
+        self._client = client
+        self._progress = progress
+        self._limits = MetricLimits()
+        named = {CATALOGUE[name].called(client.version): name for name in CATALOGUE}
+        self._parse = partial(measurements_of, names=named)
+        self._windows = (window for target in targets for window in windows_of(target, types, as_of, resolution))
 
+    def batches(self, pause_after: timedelta | None = None) -> Iterator[Batch]:
+        """Yield samples, histograms and ledger rows until all is read, or the time is up.
 
-def _ask(client: RunaiClient, window: Window, types: Sequence[str]) -> Reply[Any] | ApiError:
-    workload_id, pod_id = (quote(part, safe="") for part in (window.target.workload_id, window.target.pod_id))
-    path = f"/api/v1/workloads/{workload_id}/pods/{pod_id}/metrics"
-    params = {
-        "metricType": list(types),
-        "start": timestamp(window.start),
-        "end": timestamp(window.end),
-        "numberOfSamples": window.samples,
-    }
-    try:
-        return client.get(path, params, accept=(200, 207))
-    except SignInError:
-        raise
-    except ApiError as error:
-        return error
+        Raises:
+            SignInError: the credentials are refused, so that no further request can succeed.
+        """
+        waiting: list[Answer] = []
+        samples = read_index = 0
+        for answers in self._client.map(self._ask, self._until(pause_after)):
+            for window, answer in answers:
+                waiting.append((window, answer))
+                samples += answer.body.samples.num_rows if isinstance(answer, Reply) else 0
+            if samples >= BATCH_SAMPLES:
+                read_index = yield from self._flush(waiting, read_index)
+                samples = 0
+        yield from self._flush(waiting, read_index)
+        self.report.off = self._limits.off
 
+    def _until(self, pause_after: timedelta | None) -> Iterator[Window]:
+        end = None if pause_after is None else time.monotonic() + pause_after.total_seconds()
+        while end is None or time.monotonic() < end:
+            window = next(self._windows, None)
+            if window is None:
+                self.is_done = True
+                return
+            yield window
 
-def _read(window: Window, answer: Reply[Any] | ApiError, types: Sequence[str]) -> tuple[list[Row], Row]:
-    ledger: Row = {
-        "pod_id": window.target.pod_id,
-        "workload_id": window.target.workload_id,
-        "asked": as_json(types),
-        "window_from": window.start,
-        "window_to": window.end,
-        "resolution_seconds": window.resolution,
-        "samples": 0,
-        "attempt": 1,
-    }
-    if isinstance(answer, ApiError):
-        status = "not_found" if isinstance(answer, NotFound) else "failed"
-        return [], ledger | {"status": status, "reason": str(answer), "http_status": answer.status}
-    measurements = answer.body.get("measurements") if isinstance(answer.body, dict) else None
-    if not isinstance(measurements, list):
-        return [], ledger | {
-            "status": "failed",
-            "reason": "no measurements in the answer",
-            "http_status": answer.status,
+    def _ask(self, window: Window) -> list[Answer]:
+        return self._limits.ask(window, self._get)
+
+    def _get(self, window: Window) -> Reply[Measurements]:
+        version = self._client.version
+        workload_id, pod_id = (quote(part, safe="") for part in (window.target.workload_id, window.target.pod_id))
+        params = {
+            "metricType": [CATALOGUE[name].called(version) for name in window.types],
+            "start": timestamp(window.start),
+            "end": timestamp(window.end),
+            "numberOfSamples": window.samples,
         }
-    samples = [sample for series in measurements if isinstance(series, dict) for sample in _samples(window, series)]
-    returned = sorted({str(series.get("type")) for series in measurements if isinstance(series, dict)})
-    lacking = sorted(set(types) - set(returned))
-    status = "partial" if lacking else "ok" if samples else "empty"
-    return samples, ledger | {
-        "returned": as_json(returned),
-        "status": status,
-        "reason": f"not returned: {', '.join(lacking)}" if lacking else None,
-        "http_status": answer.status,
-        "samples": len(samples),
-    }
+        path = f"/api/v1/workloads/{workload_id}/pods/{pod_id}/metrics"
+        return self._client.get(path, params, parse=self._parse, accept=(200, 207))
+
+    def _flush(self, answers: list[Answer], read_index: int) -> Generator[Batch, None, int]:
+        """Yield what the answers hold and forget them; returns the next place in the reading."""
+        found = _Found(answers, self._client.clock(), self._limits)
+        for table, rows in found.batches():
+            if rows.num_rows:
+                places = pa.array(range(read_index, read_index + rows.num_rows), pa.int64())
+                yield table, rows.append_column("read_index", places).select(TABLES[table].names).cast(TABLES[table])
+                read_index += rows.num_rows
+        self.report.samples_read += found.samples.num_rows
+        self.report.windows.update(row["status"] for row in found.ledger)
+        answers.clear()
+        return read_index
 
 
-def _samples(window: Window, series: dict[str, Any]) -> Iterator[Row]:
-    labels = dict(series["labels"]) if isinstance(series.get("labels"), dict) else {}
-    gpu = labels.pop("gpu", None)
-    common: Row = {
-        "pod_id": window.target.pod_id,
-        "metric": str(series.get("type")),
-        "gpu": None if gpu is None else str(gpu),
-        "labels": as_json(labels) if labels else None,
-    }
-    values = series.get("values")
-    for sample in values if isinstance(values, list) else ():
-        if isinstance(sample, dict):
-            value, text = _number(sample.get("value"))
-            yield common | {"sampled_at": _instant(sample.get("timestamp")), "value": value, "value_text": text}
+class _Found:
+    """Many answers as columns. `place` is an answer's position among them."""
+
+    def __init__(self, answers: Sequence[Answer], now: datetime, limits: MetricLimits) -> None:
+        self._windows = [window for window, _ in answers]
+        self._answers = [answer for _, answer in answers]
+        self._limits = limits
+        self._observed = [answer.received_at if isinstance(answer, Reply) else now for answer in self._answers]
+        self.samples, strays = self._inside(self._all_samples())
+        self._strays = Counter(strays.column("place").to_pylist())
+        self._rows = Counter(dict(_counts(self.samples, ["place"], "metric", "count")))
+        self._instants = dict(_counts(self.samples, ["place", "metric"], "sampled_at", "count_distinct"))
+        self.ledger = [row for place in range(len(answers)) for row in self._ledger_rows(place)]
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the rows of each raw table, all but `read_index`."""
+        yield "pod_metrics", self._of_pods(self.samples)
+        yield "pod_metric_histograms", as_table(list(self._histograms()), _without_place("pod_metric_histograms"))
+        yield "metric_windows", as_table(self.ledger, _without_place("metric_windows"))
+
+    def _replies(self) -> Iterator[tuple[int, Measurements]]:
+        for place, answer in enumerate(self._answers):
+            if isinstance(answer, Reply):
+                yield place, answer.body
+
+    def _all_samples(self) -> pa.Table:
+        replies = list(self._replies())
+        places = [pa.repeat(pa.scalar(place, pa.int32()), body.samples.num_rows) for place, body in replies]
+        samples = pa.concat_tables([body.samples for _, body in replies] or [SAMPLES.empty_table()])
+        return samples.append_column("place", pa.chunked_array(places, pa.int32()))
+
+    def _inside(self, samples: pa.Table) -> tuple[pa.Table, pa.Table]:
+        """Divide samples into those of the window that was asked for, both ends included, and strays."""
+        at, place = samples.column("sampled_at"), samples.column("place")
+        starts, ends = ([getattr(window, end) for window in self._windows] for end in ("start", "end"))
+        after = pc.greater_equal(at, pa.array(starts, INSTANT).take(place.combine_chunks()))
+        before = pc.less_equal(at, pa.array(ends, INSTANT).take(place.combine_chunks()))
+        inside = pc.and_(after, before)
+        return samples.filter(inside), samples.filter(pc.invert(inside))
+
+    def _of_pods(self, samples: pa.Table) -> pa.Table:
+        place = samples.column("place").combine_chunks()
+        pods = pa.array([window.target.pod_id for window in self._windows], pa.string())
+        observed = pa.array(self._observed, INSTANT)
+        return (
+            samples.drop_columns("place")
+            .append_column("pod_id", pods.take(place))
+            .append_column("observed_at", observed.take(place))
+        )
+
+    def _histograms(self) -> Iterator[Row]:
+        for place, body in self._replies():
+            for one in body.distributions:
+                yield {
+                    "pod_id": self._windows[place].target.pod_id,
+                    "metric": one.metric,
+                    "labels": one.labels,
+                    "sampled_at": one.sampled_at,
+                    "data": as_json(one.data),
+                    "observed_at": self._observed[place],
+                }
+
+    def _ledger_rows(self, place: int) -> Iterator[Row]:
+        window, answer = self._windows[place], self._answers[place]
+        row: Row = {
+            "pod_id": window.target.pod_id,
+            "workload_id": window.target.workload_id,
+            "asked": as_json(window.types),
+            "window_from": window.start,
+            "window_to": window.end,
+            "resolution_seconds": window.resolution,
+            "http_status": answer.status,
+            "samples": 0,
+            "expected_samples": window.expected,
+            "started_at": window.target.started_at,
+            "ended_at": window.target.ended_at,
+            "attempt": window.target.attempt,
+            "observed_at": self._observed[place],
+        }
+        if isinstance(answer, ApiError):
+            yield row | {"status": self._failure(window, answer), "reason": str(answer)}
+            return
+        off = [name for name in window.types if name not in answer.body.returned and self._limits.is_off(name)]
+        if off:
+            yield row | {"asked": as_json(off), "status": "disabled", "reason": "not given, though others are"}
+        asked = [name for name in window.types if name not in off]
+        if asked:
+            yield row | {"asked": as_json(asked)} | self._outcome(place, asked, answer.body)
+
+    def _failure(self, window: Window, error: ApiError) -> str:
+        if isinstance(error, NotFound):
+            return "not_found"
+        is_refused = isinstance(error, BadRequest) and all(self._limits.is_off(name) for name in window.types)
+        return "disabled" if is_refused else "failed"
+
+    def _outcome(self, place: int, asked: list[str], body: Measurements) -> Row:
+        instants = self._instants_of(place, body)
+        lacking = sorted(set(asked) - instants.keys())
+        expected = self._windows[place].expected
+        fewest = min((instants[name] for name in asked if name in instants), default=0)
+        if lacking:
+            status = "partial"
+        elif fewest >= expected:
+            status = "ok"
+        else:
+            status = "short" if any(instants.values()) else "empty"
+        reasons = [f"not returned: {', '.join(lacking)}"] if lacking else []
+        reasons += [f"left out: {what} ({times})" for what, times in body.misplaced.items()]
+        if self._strays[place]:
+            reasons.append(f"left out: a sample outside the window ({self._strays[place]})")
+        return {
+            "returned": as_json(instants),
+            "status": status,
+            "reason": "; ".join(reasons) or None,
+            "samples": self._rows[place] + len(body.distributions),
+        }
+
+    def _instants_of(self, place: int, body: Measurements) -> dict[str, int]:
+        """At how many instants each returned type has samples."""
+        histograms: dict[str, set[datetime]] = {}
+        for one in body.distributions:
+            histograms.setdefault(one.metric, set()).add(one.sampled_at)
+        return {
+            name: self._instants.get((place, name), 0) + len(histograms.get(name, ())) for name in sorted(body.returned)
+        }
 
 
-def _number(value: object) -> tuple[float | None, str | None]:
-    """Return the number, or the text of what is none."""
-    try:
-        number = float(value)  # type: ignore[arg-type] # whatever it is, it is a number or an error
-    except (TypeError, ValueError):
-        return None, None if value is None else str(value)
-    if not math.isfinite(number) or abs(number) >= LARGEST_READING:
-        return None, str(value)
-    return number, None
+def _without_place(table: str) -> pa.Schema:
+    schema = TABLES[table]
+    return schema.remove(schema.get_field_index("read_index"))
 
 
-def _instant(value: object) -> datetime | None:
-    try:
-        return as_instant(value)
-    except ValueError:
-        return None
+def _counts(samples: pa.Table, keys: list[str], column: str, how: str) -> Iterator[tuple[Any, int]]:
+    """Yield each group's key, a tuple where there are several, and what is counted in it."""
+    found = samples.group_by(keys).aggregate([(column, how)])
+    columns = [found.column(name).to_pylist() for name in (*keys, f"{column}_{how}")]
+    for *key, number in zip(*columns, strict=True):
+        yield (tuple(key) if len(keys) > 1 else key[0]), number
 
 
-def _on_grid(instant: datetime, resolution: int) -> datetime:
-    seconds = math.floor(instant.timestamp())
-    return datetime.fromtimestamp(seconds - seconds % resolution, UTC)
+def read_metrics(client: RunaiClient, targets: Iterable[MetricTarget], **wanted: Any) -> Iterator[Batch]:
+    """Yield everything that a `MetricReading` with these arguments reads."""
+    yield from MetricReading(client, targets, **wanted).batches()

@@ -11,7 +11,8 @@ from simulator import Clock, Simulator, Switches, World, WorldConfig
 from sources.runai.catalogue import BASIC, CATALOGUE, METRIC_TYPES, requests_of
 from sources.runai.client import RunaiClient
 from sources.runai.credentials import ClientCredentials
-from sources.runai.reading.metrics import MetricsReport, MetricTarget, read_metrics, windows_of
+from sources.runai.reading.metrics import MetricsReport, MetricTarget, read_metrics
+from sources.runai.reading.windows import windows_of
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 RUNNING = datetime(2026, 1, 14, 12, tzinfo=UTC)
@@ -25,7 +26,7 @@ RUNNING = datetime(2026, 1, 14, 12, tzinfo=UTC)
 def test_windows_cover_the_pod_without_gap_or_overlap(age: int, resolution: int, offset: int) -> None:
     as_of = NOW + timedelta(seconds=offset)
     target = MetricTarget("p", "w", as_of - timedelta(seconds=age))
-    windows = list(windows_of(target, as_of, resolution))
+    windows = list(windows_of(target, BASIC, as_of, resolution))
     assert all(0 < window.samples <= 1_000 for window in windows)
     assert all(one.end == other.start for one, other in pairwise(windows))
     assert all(window.start.timestamp() % resolution == 0 for window in windows)
@@ -41,7 +42,7 @@ def test_every_type_is_asked_once_and_advanced_ones_apart(types: tuple[str, ...]
     groups = requests_of(types, 9)
     assert sorted(name for group in groups for name in group) == sorted(types)
     assert all(len(group) <= 9 for group in groups)
-    assert all(len({CATALOGUE[name].is_advanced for name in group}) == 1 for group in groups)
+    assert all(len({CATALOGUE[name].family for name in group}) == 1 for group in groups)
 
 
 @pytest.mark.parametrize(

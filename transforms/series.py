@@ -1,0 +1,496 @@
+"""Samples by the day: raw rows pass through once, into files that never change, and into what is known of coverage.
+
+The build database keeps no sample. It keeps which files there are, what of each pod's life was asked for, and which
+windows are not final yet; all of it changes in the transaction that notes the loads as taken in, so that a file of a
+transaction that failed is one that nobody lists.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import duckdb
+
+from transforms import models, runner
+from transforms.layout import link_or_copy
+from transforms.models import Model
+from transforms.sql import count, literal, literals
+
+TABLES: Final = ("raw_pod_metrics", "raw_pod_metric_histograms", "raw_metric_windows")
+"""Raw tables that pass through; the build database has them without rows."""
+COPY: Final = "format parquet, compression zstd, row_group_size 122880"
+PARTITION: Final = "sampled_on"
+_NO_DAY: Final = "1970-01-01"
+_PARTS_OF_A_DAY: Final = 32
+"""So many files of one day are merged into one before the day is over."""
+LATE: Final = "interval '24 hours'"
+"""After this long, clusters that were offline have synced: what is missing then stays missing."""
+ENOUGH_ATTEMPTS: Final = 3
+_KEY: Final = "pod_id, metric, gpu, labels, sampled_at"
+
+
+def books() -> str:
+    """Return the statements that create what is kept between runs."""
+    return """
+    -- The files that hold the samples and hours of each UTC day.
+    create table series_files (table_name varchar, day date, file varchar, rows bigint);
+    -- What of a pod's life was asked for, by metric: one stretch without a gap, and how much of it has samples.
+    create table metric_spans (
+        pod_id varchar, metric varchar, asked_from timestamptz, asked_to timestamptz, resolution_seconds bigint,
+        started_at timestamptz, ended_at timestamptz, covered_seconds double
+    );
+    -- Windows that are asked for again: not all that was expected came, and it may still come.
+    create table metric_gaps (
+        pod_id varchar, metric varchar, window_from timestamptz, window_to timestamptz, resolution_seconds bigint,
+        status varchar, reason varchar, instants bigint, expected_samples bigint, attempts bigint,
+        asked_at timestamptz
+    );
+    -- Types that a control plane did not give at all, and when it was asked last.
+    create table metrics_off (metric varchar, asked_at timestamptz, reason varchar);
+    -- Values that were seen, by metric.
+    create table metric_ranges (
+        metric varchar, samples bigint, unreadable bigint, observed_min double, observed_max double
+    );
+    create table metric_histograms (
+        pod_id varchar, metric varchar, labels varchar, sampled_at timestamptz, data varchar
+    );
+    """
+
+
+def take_in(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Take in the samples and ledger rows that the temporary views `arrived_…` of `TABLES` show.
+
+    Called within the transaction of the loads; creates temporary tables for a workspace to drop. Pods that are over and
+    of which something arrived count as touched.
+    """
+    con.execute(
+        """
+        create temp table new_windows as
+        select distinct on (_dlt_load_id, read_index) * from arrived_metric_windows
+        """
+    )
+    if not count(con, "temp.new_windows"):
+        return
+    _explode_windows(con)
+    _divide_samples(con, folder)
+    runner.restrict_to(con, "raw_pod_metrics", "temp.unseen_samples")
+    part = uuid4().hex
+    runner.run(con, _model("pod_metrics"), as_="view")
+    days = _write(con, folder, "temp.pod_metrics", "pod_metrics", part)
+    _note_windows(con)
+    by_day = files(con, "pod_metrics", folder)
+    new = {day: [path for path in by_day[day] if path.name.startswith(part)] for day in days}
+    if days:
+        _note_ranges(con, [path for paths in new.values() for path in paths])
+    for day in days:
+        _rewrite_hours(con, folder, day, new[day], part)
+    _merge(con, folder, part)
+    _note_histograms(con)
+    con.execute(
+        """
+        insert into build.main.touched_pods
+        select distinct pod_id from temp.new_windows
+        where pod_id not in (select pod_id from build.main.touched_pods)
+            and pod_id in (select pod_id from build.main.known_pods where not is_open)
+        """
+    )
+
+
+def _note_histograms(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        """
+        insert into build.main.metric_histograms
+        select distinct on (pod_id, metric, labels, sampled_at) pod_id, metric, labels, sampled_at, data
+        from temp.arrived_pod_metric_histograms as new
+        where not exists (
+            from build.main.metric_histograms as old
+            where old.pod_id = new.pod_id and old.metric = new.metric and old.sampled_at = new.sampled_at
+                and old.labels is not distinct from new.labels
+        )
+        """
+    )
+
+
+def files(con: duckdb.DuckDBPyConnection, table: str, folder: Path) -> dict[str, list[Path]]:
+    """Return the files of a table by day, as `2026-01-31`."""
+    rows = con.execute(
+        "select cast(day as varchar), file from build.main.series_files"
+        f" where table_name = {literal(table)} order by all"
+    ).fetchall()
+    by_day: dict[str, list[Path]] = {}
+    for day, file in rows:
+        by_day.setdefault(day, []).append(folder / table / day / file)
+    return by_day
+
+
+def link(con: duckdb.DuckDBPyConnection, folder: Path, target: Path) -> None:
+    """Show every file below `target`, in a Hive partition per day; a table without rows is one file without rows."""
+    for model in models.series():
+        by_day = files(con, model.name, folder)
+        for day, paths in by_day.items():
+            place = target / model.name / f"{PARTITION}={day}"
+            place.mkdir(parents=True)
+            for path in paths:
+                link_or_copy(path, place / path.name)
+        if not by_day:
+            place = target / model.name / f"{PARTITION}={_NO_DAY}"
+            place.mkdir(parents=True)
+            with runner.workspace(con):
+                con.execute(f"create temp table nothing ({runner.column_list(model)})")
+                con.execute(f"copy temp.nothing to {literal(place / 'empty.parquet')} ({COPY})")
+
+
+def show(con: duckdb.DuckDBPyConnection, parquet: Path) -> None:
+    """Create a view on each table's files below `parquet`, and a macro that takes another folder of a generation."""
+    for model in models.series():
+        con.execute(f"create view {model.name} as from {_published(literal(parquet), model)}")
+        con.execute(f"comment on view {model.name} is {literal(model.grain)}")
+        for column in model.columns:
+            con.execute(f"comment on column {model.name}.{column.name} is {literal(column.comment)}")
+        con.execute(f"create macro {model.name}_in(folder) as table from {_published('folder', model)}")
+
+
+def _published(parquet: str, model: Model) -> str:
+    pattern = f"/{model.name}/{PARTITION}=*/*.parquet"
+    return (
+        f"read_parquet({parquet} || {literal(pattern)}, hive_partitioning = true, hive_types = {{'{PARTITION}': date}})"
+    )
+
+
+def remove_unlisted(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Remove files that no book names: what a killed run wrote, and what was merged into others."""
+    listed = {path for model in models.series() for paths in files(con, model.name, folder).values() for path in paths}
+    for path in folder.glob("*/*/*.parquet"):
+        if path not in listed:
+            path.unlink()
+    for path in folder.glob(".writing-*"):
+        shutil.rmtree(path)
+
+
+def _model(name: str) -> Model:
+    return next(model for model in models.series() if model.name == name)
+
+
+def _explode_windows(con: duckdb.DuckDBPyConnection) -> None:
+    """Put one row for each window and type into `outcomes`, with the status that this type has."""
+    con.execute(
+        """
+        create temp table outcomes as
+        with typed as (
+            select
+                *,
+                unnest(from_json(asked, '["varchar"]')) as metric
+            from temp.new_windows
+        ),
+        counted as (
+            select
+                *,
+                cast(json_extract_string(returned, '$."' || metric || '"') as bigint) as came
+            from typed
+        )
+        select
+            pod_id, metric, window_from, window_to, resolution_seconds, started_at, ended_at, expected_samples, reason,
+            observed_at as asked_at,
+            least(coalesce(came, 0), epoch(window_to - window_from) // resolution_seconds) as instants,
+            case
+                when returned is null then status
+                when came is null then 'partial'
+                when came >= expected_samples then 'ok'
+                when came = 0 then 'empty'
+                else 'short'
+            end as status
+        from counted
+        """
+    )
+
+
+def _divide_samples(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Put samples that are not there yet into `unseen_samples`, each once.
+
+    Windows of one pod and metric do not overlap, so a sample can be there already only where a window touches what was
+    asked for before, or another new window: at an edge, or all of it when it was asked for again.
+    """
+    con.execute(
+        """
+        create temp table suspects as
+        select distinct
+            new.pod_id,
+            greatest(new.window_from, old.asked_from) as from_at,
+            least(new.window_to, old.asked_to) as to_at
+        from temp.outcomes as new
+        inner join build.main.metric_spans as old using (pod_id, metric)
+        where new.window_from <= old.asked_to and new.window_to >= old.asked_from
+        union
+        select distinct one.pod_id, one.window_to, one.window_to
+        from temp.new_windows as one
+        inner join temp.new_windows as other on one.pod_id = other.pod_id and one.window_to = other.window_from
+        """
+    )
+    told = con.execute(
+        "select sum(samples) - (select count(*) from arrived_pod_metric_histograms) from temp.new_windows"
+    ).fetchone()
+    arrived = "temp.arrived_pod_metrics"
+    if told is None or told[0] != count(con, arrived):
+        # A load killed after it copied a file and before it said so copies the file again.
+        con.execute(
+            "create temp table once as select distinct on (_dlt_load_id, read_index) * from temp.arrived_pod_metrics"
+        )
+        arrived = "temp.once"
+    if not count(con, "temp.suspects"):
+        con.execute(f"create temp view unseen_samples as from {arrived}")
+        return
+    is_suspect = """
+        exists (
+            from temp.suspects
+            where suspects.pod_id = sample.pod_id and sample.sampled_at between suspects.from_at and suspects.to_at
+        )
+    """
+    _show_known(con, folder)
+    con.execute(
+        f"""
+        create temp table suspected as
+        select distinct on ({_KEY}) * from {arrived} as sample where {is_suspect}
+        order by {_KEY}, observed_at, read_index
+        """
+    )
+    con.execute(
+        f"""
+        create temp view unseen_samples as
+        select * from {arrived} as sample where not {is_suspect}
+        union all
+        select * from temp.suspected as sample
+        where not exists (
+            from temp.known_samples as known
+            where known.pod_id = sample.pod_id and known.metric = sample.metric and known.sampled_at = sample.sampled_at
+                and known.gpu is not distinct from gpu_index(sample.gpu)
+                and cast(known.labels as varchar) is not distinct from series_labels(sample.gpu, sample.labels)
+        )
+        """
+    )
+
+
+def _show_known(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Show the samples of the days that are suspected as `known_samples`."""
+    rows = con.execute(
+        """
+        select distinct cast(day as varchar)
+        from build.main.series_files
+        where table_name = 'pod_metrics' and exists (
+            from temp.suspects
+            where day between cast(from_at at time zone 'UTC' as date) and cast(to_at at time zone 'UTC' as date)
+        )
+        """
+    ).fetchall()
+    by_day = files(con, "pod_metrics", folder)
+    paths = [path for (day,) in rows for path in by_day[day]]
+    if paths:
+        con.execute(f"create temp view known_samples as from {_parquet(paths)}")
+    else:
+        con.execute(f"create temp table known_samples ({runner.column_list(_model('pod_metrics'))})")
+
+
+def _write(con: duckdb.DuckDBPyConnection, folder: Path, rows: str, table: str, part: str) -> list[str]:
+    """Write rows into a new file for each of their days and enter it in the books; return the days."""
+    drafts = folder / f".writing-{part}"
+    shutil.rmtree(drafts, ignore_errors=True)
+    drafts.mkdir(parents=True)
+    instant = {"pod_metrics": "sampled_at", "pod_metrics_hourly": "hour_at"}[table]
+    con.execute(
+        f"copy (select *, cast({instant} at time zone 'UTC' as date) as day from {rows}) to {literal(drafts)}"
+        f" ({COPY}, partition_by (day), filename_pattern {literal(part + '-{i}')}, overwrite_or_ignore)"
+    )
+    days = []
+    for written in sorted(drafts.glob("day=*/*.parquet")):
+        day = written.parent.name.removeprefix("day=")
+        place = folder / table / day / written.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        written.rename(place)
+        days.append(day)
+        values = f"{literal(table)}, {literal(day)}, {literal(place.name)}"
+        con.execute(
+            f"insert into build.main.series_files select {values}, num_rows"
+            f" from parquet_file_metadata({literal(place)})"
+        )
+    shutil.rmtree(drafts)
+    return sorted(set(days))
+
+
+def _note_ranges(con: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> None:
+    con.execute(
+        f"""
+        create temp table ranges as
+        select
+            metric,
+            sum(samples) as samples,
+            sum(unreadable) as unreadable,
+            min(observed_min) as observed_min,
+            max(observed_max) as observed_max
+        from (
+            from build.main.metric_ranges
+            union all
+            select metric, count(*), count(value_text), min(value), max(value) from {_parquet(paths)} group by metric
+        )
+        group by metric
+        """
+    )
+    con.execute("delete from build.main.metric_ranges")
+    con.execute("insert into build.main.metric_ranges from temp.ranges")
+
+
+def _rewrite_hours(con: duckdb.DuckDBPyConnection, folder: Path, day: str, new: Sequence[Path], part: str) -> None:
+    """Write the hours of a day again: those that have new samples from these, the others as they were."""
+    of_day = files(con, "pod_metrics", folder)[day]
+    before = files(con, "pod_metrics_hourly", folder).get(day, [])
+    hour = "time_bucket(interval '1 hour', sampled_at)"
+    with runner.workspace(con):
+        con.execute(
+            f"create temp table touched_hours as select distinct pod_id, {hour} as hour_at from {_parquet(new)}"
+        )
+        touched = f"(pod_id, {hour}) in (from temp.touched_hours)" if len(of_day) > len(new) else "true"
+        con.execute(f"create temp view touched_samples as select * from {_parquet(of_day)} where {touched}")
+        runner.run(con, _model("pod_metrics_hourly"))
+        kept = (
+            f"select * from {_parquet(before)} where (pod_id, hour_at) not in (from temp.touched_hours) union all"
+            if before
+            else ""
+        )
+        con.execute(
+            "delete from build.main.series_files"
+            f" where table_name = 'pod_metrics_hourly' and day = cast({literal(day)} as date)"
+        )
+        _write(con, folder, f"({kept} from temp.pod_metrics_hourly order by all)", "pod_metrics_hourly", part)
+
+
+def _merge(con: duckdb.DuckDBPyConnection, folder: Path, part: str) -> None:
+    """Merge the samples of days that are over, and of days with many files, into one file a day, pod by pod."""
+    rows = con.execute(
+        f"""
+        select cast(day as varchar)
+        from build.main.series_files
+        where table_name = 'pod_metrics'
+        group by day
+        having count(*) > 1 and (
+            count(*) > {_PARTS_OF_A_DAY}
+            or day < (select max(day) from build.main.series_files where table_name = 'pod_metrics')
+        )
+        """
+    ).fetchall()
+    by_day = files(con, "pod_metrics", folder)
+    for (day,) in rows:
+        con.execute(
+            "delete from build.main.series_files"
+            f" where table_name = 'pod_metrics' and day = cast({literal(day)} as date)"
+        )
+        ordered = f"(from {_parquet(by_day[day])} order by pod_id, metric, gpu, sampled_at)"
+        _write(con, folder, ordered, "pod_metrics", f"{part}-merged")
+
+
+def _note_windows(con: duckdb.DuckDBPyConnection) -> None:
+    """Bring spans, gaps and what is off up to date with the outcomes."""
+    con.execute(
+        """
+        create temp table asked as
+        select
+            pod_id,
+            metric,
+            min(window_from) as asked_from,
+            max(window_to) as asked_to,
+            arg_max(resolution_seconds, window_to) as resolution_seconds,
+            min(started_at) as started_at,
+            max(ended_at) as ended_at
+        from temp.outcomes
+        where status <> 'disabled'
+        group by pod_id, metric
+        """
+    )
+    con.execute(
+        f"""
+        create temp table folded as
+        with every as (
+            select *, 1 as attempts from temp.outcomes where status <> 'disabled'
+            union all by name
+            select * from build.main.metric_gaps as old
+            where (pod_id, metric) in (select pod_id, metric from temp.asked)
+                -- One that was asked for again in shorter windows is theirs now.
+                and not exists (
+                    from temp.outcomes as new
+                    where new.pod_id = old.pod_id and new.metric = old.metric and new.window_from >= old.window_from
+                        and new.window_to <= old.window_to
+                        and new.window_to - new.window_from < old.window_to - old.window_from
+                )
+        ),
+        folded as (
+            select
+                pod_id,
+                metric,
+                window_from,
+                window_to,
+                resolution_seconds,
+                arg_max(status, asked_at) as status,
+                arg_max(reason, asked_at) as reason,
+                max(instants) as instants,
+                max(expected_samples) as expected_samples,
+                sum(attempts) as attempts,
+                max(asked_at) as asked_at
+            from every
+            group by all
+        )
+        select
+            *,
+            status = 'ok'
+            or (status in ('short', 'empty') and asked_at >= window_to + {LATE})
+            or (status = 'partial' and asked_at >= window_to + {LATE} and attempts >= {ENOUGH_ATTEMPTS}) as is_final
+        from folded
+        """
+    )
+    con.execute(
+        """
+        create temp table spans as
+        select
+            pod_id,
+            metric,
+            least(new.asked_from, old.asked_from) as asked_from,
+            greatest(new.asked_to, old.asked_to) as asked_to,
+            if(new.asked_to < old.asked_to, old.resolution_seconds, new.resolution_seconds) as resolution_seconds,
+            least(new.started_at, old.started_at) as started_at,
+            coalesce(new.ended_at, old.ended_at) as ended_at,
+            coalesce(old.covered_seconds, 0) + coalesce(final.covered_seconds, 0) as covered_seconds
+        from temp.asked as new
+        left join build.main.metric_spans as old using (pod_id, metric)
+        left join (
+            select pod_id, metric, sum(instants * resolution_seconds) as covered_seconds
+            from temp.folded
+            where is_final
+            group by pod_id, metric
+        ) as final using (pod_id, metric)
+        """
+    )
+    touched = "(pod_id, metric) in (select pod_id, metric from temp.asked)"
+    for table, rows in (("metric_spans", "temp.spans"), ("metric_gaps", "temp.folded where not is_final")):
+        con.execute(f"delete from build.main.{table} where {touched}")
+        chosen = "* exclude (is_final)" if table == "metric_gaps" else "*"
+        con.execute(f"insert into build.main.{table} select {chosen} from {rows}")
+    con.execute(
+        """
+        create temp table off as
+        select metric, max(asked_at) as asked_at, arg_max(reason, asked_at) as reason
+        from temp.outcomes
+        where status = 'disabled'
+        group by metric
+        """
+    )
+    con.execute(
+        """
+        delete from build.main.metrics_off
+        where metric in (select metric from temp.outcomes where status in ('ok', 'short', 'empty', 'disabled'))
+        """
+    )
+    con.execute("insert into build.main.metrics_off from temp.off")
+
+
+def _parquet(paths: Sequence[Path]) -> str:
+    return f"read_parquet({literals(paths)}, hive_partitioning = false)"

@@ -1,0 +1,73 @@
+-- One row per pod, metric, GPU and UTC hour in which there are samples.
+--
+-- rebuilt by: day
+--
+-- Parquet only, a folder per UTC day. Series that differ in further labels only are taken together.
+--
+-- pod_id varchar: Kubernetes UID of the pod.
+-- metric varchar: Metric type, as `metric_catalogue` names it.
+-- gpu smallint: Index of the GPU on its node, null where the series has none.
+-- hour_at timestamptz: When the hour begins.
+-- samples bigint: Samples with a number.
+-- expected_samples bigint: Instants of the hour that were asked for while the pod lived.
+-- coverage double: Share of the expected instants that have a number, from 0 to 1.
+-- value_min double: Least value.
+-- value_avg double: Mean of the values.
+-- value_p50 double: Median of the values.
+-- value_p95 double: 95th percentile of the values.
+-- value_max double: Greatest value.
+with touched_samples as (select * from touched_samples),
+
+metric_spans as (select * from metric_spans),
+
+hours as (
+    select
+        pod_id,
+        metric,
+        gpu,
+        time_bucket(interval '1 hour', sampled_at) as hour_at,
+        count(value) as samples,
+        count(distinct sampled_at) filter (value is not null) as instants,
+        min(value) as value_min,
+        avg(value) as value_avg,
+        quantile_cont(value, 0.5) as value_p50,
+        quantile_cont(value, 0.95) as value_p95,
+        max(value) as value_max
+    from touched_samples
+    group by all
+),
+
+expected as (
+    select
+        hours.*,
+        greatest(
+            hours.instants,
+            floor(
+                epoch(
+                    least(metric_spans.asked_to, metric_spans.ended_at, hours.hour_at + interval '1 hour')
+                    - greatest(metric_spans.asked_from, metric_spans.started_at, hours.hour_at)
+                ) / metric_spans.resolution_seconds
+            )
+        ) as expected_samples
+    from hours
+    left join metric_spans using (pod_id, metric)
+),
+
+final as (
+    select
+        pod_id,
+        metric,
+        gpu,
+        hour_at,
+        samples,
+        cast(expected_samples as bigint) as expected_samples,
+        instants / nullif(expected_samples, 0) as coverage,
+        value_min,
+        value_avg,
+        value_p50,
+        value_p95,
+        value_max
+    from expected
+)
+
+select * from final
