@@ -12,7 +12,6 @@ import duckdb
 
 from sources.runai.reading.disputes import Difference, Dispute, disputes
 from sources.runai.reading.known import Expected, KnownPod
-from sources.runai.reading.metrics import MetricTarget
 from transforms.sql import literal, literals
 
 _COLUMNS: Final = ", ".join(KnownPod._fields)
@@ -119,18 +118,6 @@ class BuildKnown:
         """Content hash by pod id of the deprecated endpoint's pods."""
         query = "select pod_id, arg_max(content_hash, (observed_at, read_index)) from raw_cluster_pods group by all"
         return dict(self._con.execute(query).fetchall())
-
-    def running(self, since: datetime) -> list[MetricTarget]:
-        """Pods that run, from their creation or `since` on."""
-        rows = self._con.execute(
-            f"""
-            select pod_id, workload_id, greatest(created_at, {_instant(since)}) as since
-            from known_pods
-            where not is_completed and not is_deleted and is_reachable and phase = 'Running' and workload_id is not null
-            order by pod_id
-            """
-        ).fetchall()
-        return [MetricTarget(*row) for row in rows]
 
     def _pods(self, where: str) -> dict[str, KnownPod]:
         rows = self._con.execute(f"select {_COLUMNS} from known_pods where {where}").fetchall()

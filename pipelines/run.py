@@ -23,22 +23,24 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from pipelines.failures import causes
 from pipelines.known import BuildKnown
 from pipelines.lock import Lock
+from pipelines.metric_plan import MetricPlan, metric_floor
 from pipelines.progress import SILENT, Progress
 from pipelines.settings import Settings
 from pipelines.status import in_words
 from pipelines.warehouse import Warehouse
-from sources.runai import cluster_pods, pod_metrics, pods
+from sources.runai import cluster_pods, pod_metrics_part, pods
 from sources.runai.catalogue import resolve
 from sources.runai.client import RunaiClient
 from sources.runai.connection import connection
 from sources.runai.errors import RunaiError
-from sources.runai.reading.metrics import SETTLE_LAG, MetricsReport
+from sources.runai.reading.metrics import MetricReading, MetricsReport
 from sources.runai.reading.observations import ReadingReport
 from sources.runai.reading.pods import LOOK_BACK
 from sources.runai.schemas import TABLES
 from transforms import Build, BuildReport, Finding, Layout, publish
 
-METRIC_HORIZON: Final = timedelta(hours=24)
+CHECKPOINT: Final = timedelta(minutes=2)
+"""Metrics are committed at least so often."""
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 """How far a clock may jump back before a run says so: NTP's corrections are smaller."""
 VERSION: Final = version("runai-pods")
@@ -77,6 +79,8 @@ class _Run:
         self.client = client
         self.build = build
         self.warehouse = Warehouse(settings)
+        self.metrics_since: datetime | None = None
+        self.metric_types: tuple[str, ...] = ()
         self.result = RunResult(
             run_id=uuid4().hex,
             # Nothing is known of the future: a later --until would move the cursors past what is still to come.
@@ -90,7 +94,6 @@ class _Run:
             self.result.drained_loads = self.warehouse.drain()
         known = self._learn()
         self.result.first_run = known.last_as_of is None
-        self._metric_floor = metric_floor(known, self.settings, self.result.as_of)
         self._warn_of_clock(known.last_observed_at())
         return known
 
@@ -114,30 +117,49 @@ class _Run:
         if not types and not wants_cluster_pods:
             return
         known = self._learn()
-        resources: list[Any] = []
         if types:
-            resources.append(
-                pod_metrics(
-                    known.running(self._metric_floor),
-                    self.client,
-                    metrics=types,
-                    resolution=self.settings.resolution,
-                    as_of=self.result.as_of,
-                    report=self.result.metrics,
-                    progress=progress,
-                )
-            )
+            self._read_metrics(types, progress)
         if wants_cluster_pods:
-            resources.append(
-                cluster_pods(
-                    known.clusters(),
-                    self.client,
-                    known_hashes=known.cluster_pod_hashes(),
-                    known_rejects=known.rejects,
-                    report=self.result.reading,
-                )
+            resource = cluster_pods(
+                known.clusters(),
+                self.client,
+                known_hashes=known.cluster_pod_hashes(),
+                known_rejects=known.rejects,
+                report=self.result.reading,
             )
-        self._load(resources)
+            self._load([resource])
+
+    def _read_metrics(self, types: tuple[str, ...], progress: Progress) -> None:
+        """Load metrics in checkpoints: a kill costs what was read since the last."""
+        plan = self.metric_plan(types)
+        size = plan.size()
+        if not size.requests:
+            return
+        progress.stage("metrics", total=size.requests, unit="requests")
+        reading = MetricReading(
+            self.client,
+            plan.targets(),
+            types=types,
+            as_of=self.result.as_of,
+            resolution=self.settings.resolution,
+            report=self.result.metrics,
+            progress=progress,
+        )
+        while not reading.is_done:
+            self._load([pod_metrics_part(reading, CHECKPOINT)])
+
+    def metric_plan(self, types: tuple[str, ...]) -> MetricPlan:
+        """What is to be asked of these types, after everything that is committed."""
+        self.metrics_since = metric_floor(self.build.connection, self.settings.since, self.result.as_of)
+        self.metric_types = types
+        return MetricPlan(
+            self.build.connection,
+            types,
+            floor=self.metrics_since,
+            as_of=self.result.as_of,
+            now=self.now,
+            resolution=self.settings.resolution,
+        )
 
     def record(self, outcome: str, error: str | None = None) -> None:
         """Last load: the row in `runs`, which moves the cursors where `open_set_read_at` is set."""
@@ -161,6 +183,8 @@ class _Run:
             "rejects": result.reading.rejects,
             "rejects_new": result.reading.rejects_new,
             "version": VERSION,
+            "metrics_since": self.metrics_since,
+            "metric_types": json.dumps(self.metric_types) if self.metric_types else None,
             "arguments": json.dumps(self.settings.arguments(), sort_keys=True),
             "read_seconds": result.read_seconds,
             "load_seconds": result.load_seconds,
@@ -215,7 +239,7 @@ def run(
         this = _Run(settings, client, clock or client.clock, build)
         known = this.prepare()
         if settings.dry_run:
-            this.result.plan = plan(known, settings, this.result.as_of)
+            this.result.plan = plan(this, known)
             return this.result
         try:
             this.read_pods(known, progress)
@@ -246,10 +270,10 @@ def rebuild(settings: Settings, *, progress: Progress = SILENT) -> RunResult:
         return result
 
 
-def plan(known: BuildKnown, settings: Settings, as_of: datetime) -> list[str]:
+def plan(this: _Run, known: BuildKnown) -> list[str]:
     """Say what a run would ask for, without asking."""
     last = known.last_as_of
-    if last is None or settings.full_refresh:
+    if last is None or this.settings.full_refresh:
         lines = ["pods: everything the API offers, in slices of createdAt, deleted pods included"]
     else:
         lines = [
@@ -257,17 +281,13 @@ def plan(known: BuildKnown, settings: Settings, as_of: datetime) -> list[str]:
             f"pods: completed and deleted since {(last - LOOK_BACK).isoformat()}",
             "pods: those that vanished, by workload; counts, as the referee",
         ]
-    if settings.metrics != "none":
-        since = metric_floor(known, settings, as_of)
-        lines.append(f"metrics: of {len(known.running(since))} running pods, from {since.isoformat()} on")
+    if types := resolve(this.settings.metrics, this.client.version):
+        size = this.metric_plan(types).size()
+        lines.append(
+            f"metrics: {size.requests:,} requests for up to {size.samples:,} instants of {size.pods:,} pods, "
+            f"from {this.metrics_since:%Y-%m-%d %H:%M} UTC on, every {this.settings.resolution} s"
+        )
     return lines
-
-
-def metric_floor(known: BuildKnown, settings: Settings, as_of: datetime) -> datetime:
-    """Return from when on metrics are wanted: as asked, else from where the last run stopped, else of the last day."""
-    if settings.since is not None:
-        return settings.since
-    return as_of - METRIC_HORIZON if known.last_as_of is None else known.last_as_of - SETTLE_LAG
 
 
 def root_cause(error: BaseException) -> BaseException:

@@ -112,6 +112,8 @@ create table raw_runs (
     rejects bigint,
     rejects_new bigint,
     version varchar,
+    metrics_since timestamptz,
+    metric_types varchar,
     arguments varchar,
     read_seconds double,
     load_seconds double,

@@ -23,7 +23,7 @@ from sources.runai.connection import connect
 from sources.runai.reading.cluster_pods import read_cluster_pods
 from sources.runai.reading.known import KnownPods, NothingKnown
 from sources.runai.reading.listing import Listing, count
-from sources.runai.reading.metrics import MetricsReport, MetricTarget, read_metrics
+from sources.runai.reading.metrics import MetricsReport, MetricTarget, MetricReading
 from sources.runai.reading.observations import Batch, Observations, ReadingReport
 from sources.runai.reading.pods import Narrowing, PodReading
 from sources.runai.reading.progress import SILENT, Progress
@@ -236,7 +236,7 @@ def cluster_pods(
 
 @dlt.resource(name="pod_metrics", write_disposition="append")
 def pod_metrics(
-    targets: Sequence[MetricTarget],
+    targets: Iterable[MetricTarget],
     client: RunaiClient | None = None,
     *,
     metrics: Sequence[str] = BASIC,
@@ -248,29 +248,42 @@ def pod_metrics(
     """Samples of the given pods, with one row of the coverage ledger for each window asked.
 
     Args:
-        targets: the pods, and from when on their metrics are wanted.
+        targets: the pods, and of which stretch of their lives metrics are wanted.
         client: a signed-in client; by default one made from dlt's configuration.
-        metrics: metric types of the catalogue; nine go into one request.
-        resolution: seconds between samples.
-        as_of: where the window ends (UTC); by default now.
+        metrics: metric types of the catalogue, for targets that name none; nine go into one request.
+        resolution: seconds between samples, for targets that name none.
+        as_of: where windows end (UTC), less the settle lag; by default now.
         report: is added to, for a summary.
         progress: is told how far the reading is.
 
     Yields:
-        Arrow tables for `pod_metrics` and `metric_windows`.
+        Arrow tables for `pod_metrics`, `pod_metric_histograms` and `metric_windows`.
     """
     with _client(client) as open_client:
-        yield from _named(
-            read_metrics(
-                open_client,
-                targets,
-                types=metrics,
-                as_of=as_of or open_client.clock(),
-                resolution=resolution,
-                report=report,
-                progress=progress or SILENT,
-            )
+        reading = MetricReading(
+            open_client,
+            targets,
+            types=metrics,
+            as_of=as_of or open_client.clock(),
+            resolution=resolution,
+            report=report,
+            progress=progress or SILENT,
         )
+        yield from _named(reading.batches())
+
+
+@dlt.resource(name="pod_metrics", write_disposition="append")
+def pod_metrics_part(reading: MetricReading, pause_after: timedelta) -> Iterator[Any]:
+    """The next part of a reading that is loaded in checkpoints: what is read before the time is up.
+
+    Args:
+        reading: goes on where it paused, until it `is_done`.
+        pause_after: no request is begun after this; those under way are waited for.
+
+    Yields:
+        Arrow tables for `pod_metrics`, `pod_metric_histograms` and `metric_windows`.
+    """
+    yield from _named(reading.batches(pause_after))
 
 
 def _narrowings(by_column: dict[str, Sequence[str]], search: str | None, *, full_verbosity: bool) -> list[Narrowing]:

@@ -203,6 +203,9 @@ RUNS: Final = pa.schema(
         _required("rejects", pa.int64()),
         pa.field("rejects_new", pa.int64()),
         _required("version", pa.string()),
+        # Where metrics begin to be wanted, and a JSON list of the types asked for; null for a run without metrics.
+        pa.field("metrics_since", INSTANT),
+        pa.field("metric_types", JSON_TEXT),
         # JSON object of the command's arguments; never a credential.
         _required("arguments", JSON_TEXT),
         _required("read_seconds", pa.float64()),

@@ -17,6 +17,8 @@
 -- version varchar: Version of this project that ran.
 -- error varchar: Why a failed run stopped.
 -- open_set_read_at timestamptz: When the run's complete read of the open pods began; null where it finished none.
+-- metrics_since timestamptz: Where metrics begin to be wanted; null for a run that read none.
+-- metric_types json: Metric types that the run asked for, a list.
 -- arguments json: Arguments of the command; never a credential.
 -- rejects_new bigint: Those of them that no run had met before; each is kept once, in the raw table `rejects`.
 -- read_seconds double: Time spent reading the API.
@@ -40,6 +42,8 @@ final as (
         version,
         error,
         open_set_read_at,
+        metrics_since,
+        try_cast(metric_types as json) as metric_types,
         try_cast(arguments as json) as arguments,
         rejects_new,
         read_seconds,

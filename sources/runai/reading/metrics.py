@@ -28,10 +28,8 @@ from sources.runai.reading.metric_limits import Answer, MetricLimits
 from sources.runai.reading.observations import Batch, as_table
 from sources.runai.reading.payload import Row
 from sources.runai.reading.progress import SILENT, Progress
-from sources.runai.reading.windows import SETTLE_LAG, MetricTarget, Window, windows_of
+from sources.runai.reading.windows import MetricTarget, Window, windows_of
 from sources.runai.schemas import INSTANT, TABLES
-
-__all__ = ["SETTLE_LAG", "MetricReading", "MetricTarget", "MetricsReport", "read_metrics"]
 
 BATCH_SAMPLES: Final = 100_000
 
@@ -83,6 +81,8 @@ class MetricReading:
         self._client = client
         self._progress = progress
         self._limits = MetricLimits()
+        self._began = time.monotonic()
+        self._samples = 0
         named = {CATALOGUE[name].called(client.version): name for name in CATALOGUE}
         self._parse = partial(measurements_of, names=named)
         self._windows = (window for target in targets for window in windows_of(target, types, as_of, resolution))
@@ -96,6 +96,7 @@ class MetricReading:
         waiting: list[Answer] = []
         samples = read_index = 0
         for answers in self._client.map(self._ask, self._until(pause_after)):
+            self._tell(answers)
             for window, answer in answers:
                 waiting.append((window, answer))
                 samples += answer.body.samples.num_rows if isinstance(answer, Reply) else 0
@@ -104,6 +105,13 @@ class MetricReading:
                 samples = 0
         yield from self._flush(waiting, read_index)
         self.report.off = self._limits.off
+
+    def _tell(self, answers: list[Answer]) -> None:
+        samples = sum(answer.body.samples.num_rows for _, answer in answers if isinstance(answer, Reply))
+        self._samples += samples
+        rate = self._samples / max(time.monotonic() - self._began, 1e-9)
+        retries = self._client.stats.snapshot().retries
+        self._progress.advance(samples=self._samples, samples_a_second=int(rate), retries=retries)
 
     def _until(self, pause_after: timedelta | None) -> Iterator[Window]:
         end = None if pause_after is None else time.monotonic() + pause_after.total_seconds()
@@ -281,8 +289,3 @@ def _counts(samples: pa.Table, keys: list[str], column: str, how: str) -> Iterat
     columns = [found.column(name).to_pylist() for name in (*keys, f"{column}_{how}")]
     for *key, number in zip(*columns, strict=True):
         yield (tuple(key) if len(keys) > 1 else key[0]), number
-
-
-def read_metrics(client: RunaiClient, targets: Iterable[MetricTarget], **wanted: Any) -> Iterator[Batch]:
-    """Yield everything that a `MetricReading` with these arguments reads."""
-    yield from MetricReading(client, targets, **wanted).batches()
