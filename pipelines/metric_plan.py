@@ -18,12 +18,13 @@ import duckdb
 from sources.runai.catalogue import CATALOGUE
 from sources.runai.reading.windows import SETTLE_LAG, MetricTarget, windows_of
 from transforms.series import ENOUGH_ATTEMPTS
-from transforms.sql import literal
+from transforms.sql import count, literal
 
 METRIC_HORIZON: Final = timedelta(hours=24)
 """How far back a first run reads unless it is told otherwise."""
 ASK_OFF_AGAIN: Final = timedelta(hours=24)
 """Types that a control plane does not give are asked for again after this."""
+_AT_ONCE: Final = 1_000
 GIVE_UP: Final = timedelta(days=15)
 """Windows that failed are asked for again until they are this old: the API has forgotten the pod by then."""
 
@@ -78,12 +79,11 @@ class MetricPlan:
 
     def targets(self) -> Iterator[MetricTarget]:
         """Yield what to ask, pod by pod."""
-        cursor = self._con.cursor()
-        cursor.execute(self._query())
-        while rows := cursor.fetchmany(1_000):
-            for row in rows:
-                *stretch, metrics, resolution, started_at, ended_at, attempt, newest_first = row
-                yield MetricTarget(*stretch, tuple(metrics), resolution, started_at, ended_at, attempt, newest_first)
+        self._con.execute(f"create or replace temp table planned as {self._query()}")
+        for start in range(0, count(self._con, "temp.planned"), _AT_ONCE):
+            page = f"from temp.planned where rowid between {start} and {start + _AT_ONCE - 1} order by rowid"
+            for pod, workload, since, until, metrics, *rest in self._con.execute(page).fetchall():
+                yield MetricTarget(pod, workload, since, until, tuple(metrics), *rest)
 
     def _query(self) -> str:
         settled = self._as_of - SETTLE_LAG
@@ -105,8 +105,8 @@ class MetricPlan:
                 workload_id,
                 phase,
                 greatest(created_at, {_instant(self._floor)}) as wanted_from,
-                not is_open or not is_reachable as is_over,
-                coalesce(completed_at, deleted_at, if(not is_open or not is_reachable, last_observed_at, null)) as ended_at
+                not (is_open and is_reachable) as is_over,
+                coalesce(completed_at, deleted_at, if(is_open and is_reachable, null, last_observed_at)) as ended_at
             from build.main.known_pods
             where workload_id is not null and created_at < {_instant(settled)}
         ),
@@ -154,8 +154,7 @@ class MetricPlan:
             where asked_to + to_seconds(if(is_over, 0, {self._resolution} - 1)) < wanted_to
             union all
             select
-                pods.pod_id, pods.workload_id, metric, wanted_types.needs_gpu, wanted_types.place, pods.phase, pods.is_over,
-                pods.ended_at,
+                pods.pod_id, pods.workload_id, metric, needs_gpu, place, phase, is_over, ended_at,
                 gaps.window_from as since,
                 gaps.window_to as until,
                 gaps.resolution_seconds as resolution,

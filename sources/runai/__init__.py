@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any, Literal
 
@@ -23,11 +23,12 @@ from sources.runai.connection import connect
 from sources.runai.reading.cluster_pods import read_cluster_pods
 from sources.runai.reading.known import KnownPods, NothingKnown
 from sources.runai.reading.listing import Listing, count
-from sources.runai.reading.metrics import MetricsReport, MetricTarget, MetricReading
+from sources.runai.reading.metrics import MetricReading, MetricsReport
 from sources.runai.reading.observations import Batch, Observations, ReadingReport
 from sources.runai.reading.pods import Narrowing, PodReading
 from sources.runai.reading.progress import SILENT, Progress
 from sources.runai.reading.referee import in_words
+from sources.runai.reading.windows import MetricTarget
 from sources.runai.reading.workloads import revision_pods as pods_of_revision
 from sources.runai.reading.workloads import workload_pods as pods_of_workload
 from sources.runai.schemas import TABLES

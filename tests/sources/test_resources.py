@@ -14,7 +14,7 @@ import pytest
 
 from simulator import Clock, Simulator, World, WorldConfig
 from sources.runai import cluster_pods, pod_counts, pod_metrics, pods, revision_pods, runai, workload_pods
-from sources.runai.reading.metrics import MetricTarget
+from sources.runai.reading.windows import MetricTarget
 from sources.runai.schemas import TABLES
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)

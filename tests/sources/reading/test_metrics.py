@@ -11,8 +11,8 @@ from simulator import Clock, Simulator, Switches, World, WorldConfig
 from sources.runai.catalogue import BASIC, CATALOGUE, METRIC_TYPES, requests_of
 from sources.runai.client import RunaiClient
 from sources.runai.credentials import ClientCredentials
-from sources.runai.reading.metrics import MetricsReport, MetricTarget, read_metrics
-from sources.runai.reading.windows import windows_of
+from sources.runai.reading.metrics import MetricReading, MetricsReport
+from sources.runai.reading.windows import MetricTarget, windows_of
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 RUNNING = datetime(2026, 1, 14, 12, tzinfo=UTC)
@@ -62,7 +62,7 @@ def test_samples_are_the_truth_and_every_window_is_in_the_ledger(switches: Switc
         Simulator(world, switches=switches, client_secret="s").serve() as url,
         RunaiClient(url, ClientCredentials("demo", "s"), backoff=0.01) as client,
     ):
-        tables = list(read_metrics(client, [target], types=BASIC, as_of=NOW, report=report))
+        tables = list(MetricReading(client, [target], types=BASIC, as_of=NOW, report=report).batches())
     rows = {name: table.to_pylist() for name, table in tables}
     (ledger,) = rows["metric_windows"]
     assert (ledger["status"], ledger["pod_id"]) == (status, pod.id)
