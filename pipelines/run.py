@@ -29,7 +29,7 @@ from pipelines.settings import Settings
 from pipelines.status import in_words
 from pipelines.warehouse import Warehouse
 from sources.runai import cluster_pods, pod_metrics_part, pods
-from sources.runai.catalogue import resolve
+from sources.runai.catalogue import CATALOGUE, resolve
 from sources.runai.client import RunaiClient
 from sources.runai.connection import connection
 from sources.runai.errors import RunaiError
@@ -37,13 +37,26 @@ from sources.runai.reading.metrics import MetricReading, MetricsReport
 from sources.runai.reading.observations import ReadingReport
 from sources.runai.reading.pods import LOOK_BACK
 from sources.runai.schemas import TABLES
-from transforms import Build, BuildReport, Finding, Layout, publish
+from transforms import Build, BuildReport, Finding, Layout, MetricType, publish
 
 CHECKPOINT: Final = timedelta(minutes=2)
 """Metrics are committed at least so often."""
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 """How far a clock may jump back before a run says so: NTP's corrections are smaller."""
 VERSION: Final = version("runai-pods")
+METRIC_TYPES: Final = [
+    MetricType(
+        metric.metric,
+        metric.unit,
+        metric.per_gpu,
+        metric.needs_gpu,
+        metric.is_advanced,
+        metric.since_version,
+        metric.kind,
+        metric.meaning,
+    )
+    for metric in CATALOGUE.values()
+]
 
 
 @dataclass
@@ -235,7 +248,7 @@ def run(
         PublicationStopped: an audit failed; the last good generation stays in place.
     """
     layout = Layout(settings.data_dir)
-    with Lock(layout.state), Build(layout) as build:
+    with Lock(layout.state), Build(layout, METRIC_TYPES) as build:
         this = _Run(settings, client, clock or client.clock, build)
         known = this.prepare()
         if settings.dry_run:
@@ -262,7 +275,7 @@ def rebuild(settings: Settings, *, progress: Progress = SILENT) -> RunResult:
     """
     layout = Layout(settings.data_dir)
     now = datetime.now(UTC)
-    with Lock(layout.state), Build(layout) as build:
+    with Lock(layout.state), Build(layout, METRIC_TYPES) as build:
         warehouse = Warehouse(settings)
         result = RunResult(uuid4().hex, as_of=now, started_at=now, drained_loads=warehouse.drain())
         build.start_over()

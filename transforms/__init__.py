@@ -12,6 +12,7 @@ from transforms.layout import Layout
 from transforms.publication import Generation, prune_generations, publish
 from transforms.raw import DuckDBRaw, ParquetRaw, RawStore
 from transforms.refresh import BuildReport
+from transforms.series import MetricType
 
 __all__ = [
     "Build",
@@ -21,6 +22,7 @@ __all__ = [
     "Finding",
     "Generation",
     "Layout",
+    "MetricType",
     "ModelError",
     "ParquetRaw",
     "PublicationStopped",

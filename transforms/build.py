@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -50,9 +51,12 @@ class Build:
     is thrown away: it holds nothing that raw does not.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, catalogue: Iterable[series.MetricType] = ()) -> None:
+        """Open it. The catalogue says what is known of metric types; whoever reads them knows it."""
         self.layout = layout
+        self._catalogue = tuple(catalogue)
         self._con = _open(layout)
+        series.know(self._con, self._catalogue)
 
     def __enter__(self) -> Self:
         return self
@@ -111,6 +115,7 @@ class Build:
         self._con.close()
         _discard(self.layout)
         self._con = _open(self.layout)
+        series.know(self._con, self._catalogue)
 
     def copy_marts(self, target: Path) -> None:
         """Copy the marts into a database file of their own, everything checkpointed."""

@@ -88,7 +88,7 @@ def _rebuild_pods(con: duckdb.DuckDBPyConnection, pods: str, marts: Sequence[Mod
 
 def _rebuild_batch(con: duckdb.DuckDBPyConnection, marts: Sequence[Model]) -> None:
     """Rebuild the pods in `wanted`. A kill between two of the steps makes the next refresh do them again."""
-    runner.restrict(con, "wanted", as_="view", inputs=["raw_pods", "raw_cluster_pods"])
+    runner.restrict(con, "wanted", as_="view", inputs=["raw_pods", "raw_cluster_pods", "metric_spans", "metric_gaps"])
     runner.restrict(con, "wanted", as_="table", inputs=["known_pods"])
     for mart in _pod_marts():
         if mart not in marts:

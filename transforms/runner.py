@@ -17,7 +17,14 @@ from transforms.models import Model
 from transforms.sql import literal
 
 # Which column of an input says the pod that a row belongs to.
-POD_COLUMN = {"raw_pods": "id", "raw_pod_absences": "pod_id", "raw_cluster_pods": "pod_id", "known_pods": "pod_id"}
+POD_COLUMN = {
+    "raw_pods": "id",
+    "raw_pod_absences": "pod_id",
+    "raw_cluster_pods": "pod_id",
+    "known_pods": "pod_id",
+    "metric_spans": "pod_id",
+    "metric_gaps": "pod_id",
+}
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 import duckdb
@@ -18,7 +18,7 @@ import duckdb
 from transforms import models, runner
 from transforms.layout import link_or_copy
 from transforms.models import Model
-from transforms.sql import count, literal, literals
+from transforms.sql import count, literal, literals, transaction
 
 TABLES: Final = ("raw_pod_metrics", "raw_pod_metric_histograms", "raw_metric_windows")
 """Raw tables that pass through; the build database has them without rows."""
@@ -55,10 +55,34 @@ def books() -> str:
     create table metric_ranges (
         metric varchar, samples bigint, unreadable bigint, observed_min double, observed_max double
     );
-    create table metric_histograms (
-        pod_id varchar, metric varchar, labels varchar, sampled_at timestamptz, data varchar
+    -- What is known of metric types without asking.
+    create table catalogue (
+        metric varchar, unit varchar, per_gpu boolean, needs_gpu boolean, is_advanced boolean, since_version varchar,
+        kind varchar, meaning varchar
     );
     """
+
+
+class MetricType(NamedTuple):
+    """What is known of a metric type without asking, as a row of the table `catalogue`."""
+
+    metric: str
+    unit: str
+    per_gpu: bool
+    needs_gpu: bool
+    is_advanced: bool
+    since_version: str
+    kind: str
+    meaning: str
+
+
+def know(con: duckdb.DuckDBPyConnection, catalogue: Sequence[MetricType]) -> None:
+    """Replace what is known of metric types."""
+    with transaction(con):
+        con.execute("delete from build.main.catalogue")
+        if catalogue:
+            rows = ", ".join(f"({', '.join(literal(value) for value in row)})" for row in catalogue)
+            con.execute(f"insert into build.main.catalogue values {rows}")
 
 
 def take_in(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -89,7 +113,7 @@ def take_in(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     for day in days:
         _rewrite_hours(con, folder, day, new[day], part)
     _merge(con, folder, part)
-    _note_histograms(con)
+    _take_histograms(con, folder, part)
     con.execute(
         """
         insert into build.main.touched_pods
@@ -100,19 +124,33 @@ def take_in(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     )
 
 
-def _note_histograms(con: duckdb.DuckDBPyConnection) -> None:
+def _take_histograms(con: duckdb.DuckDBPyConnection, folder: Path, part: str) -> None:
+    """Write the distributions that are not there yet; there are few, so each day of theirs is looked through."""
     con.execute(
         """
-        insert into build.main.metric_histograms
-        select distinct on (pod_id, metric, labels, sampled_at) pod_id, metric, labels, sampled_at, data
-        from temp.arrived_pod_metric_histograms as new
-        where not exists (
-            from build.main.metric_histograms as old
-            where old.pod_id = new.pod_id and old.metric = new.metric and old.sampled_at = new.sampled_at
-                and old.labels is not distinct from new.labels
-        )
+        create temp table distributions as
+        select distinct on (pod_id, metric, labels, sampled_at) * from temp.arrived_pod_metric_histograms
+        order by pod_id, metric, labels, sampled_at, observed_at, read_index
         """
     )
+    days = con.execute("select distinct cast(cast(sampled_at as date) as varchar) from temp.distributions").fetchall()
+    if not days:
+        return
+    by_day = files(con, "pod_metric_histograms", folder)
+    known = [path for (day,) in days for path in by_day.get(day, [])]
+    unseen = "temp.distributions"
+    if known:
+        unseen = f"""(
+            from temp.distributions as new
+            where not exists (
+                from {_parquet(known)} as known
+                where known.pod_id = new.pod_id and known.metric = new.metric and known.sampled_at = new.sampled_at
+                    and cast(known.labels as varchar) is not distinct from new.labels
+            )
+        )"""
+    runner.restrict_to(con, "raw_pod_metric_histograms", unseen)
+    runner.run(con, _model("pod_metric_histograms"), as_="view")
+    _write(con, folder, "temp.pod_metric_histograms", "pod_metric_histograms", part)
 
 
 def files(con: duckdb.DuckDBPyConnection, table: str, folder: Path) -> dict[str, list[Path]]:
@@ -298,7 +336,7 @@ def _write(con: duckdb.DuckDBPyConnection, folder: Path, rows: str, table: str, 
     drafts = folder / f".writing-{part}"
     shutil.rmtree(drafts, ignore_errors=True)
     drafts.mkdir(parents=True)
-    instant = {"pod_metrics": "sampled_at", "pod_metrics_hourly": "hour_at"}[table]
+    instant = "hour_at" if table == "pod_metrics_hourly" else "sampled_at"
     con.execute(
         f"copy (select *, cast({instant} at time zone 'UTC' as date) as day from {rows}) to {literal(drafts)}"
         f" ({COPY}, partition_by (day), filename_pattern {literal(part + '-{i}')}, overwrite_or_ignore)"
