@@ -43,6 +43,16 @@ _GAPS: Final = """
     )
     select as_of_before as "from", as_of as "to" from loaded where as_of - as_of_before > $horizon order by as_of
 """
+_METRICS: Final = """
+    select
+        coalesce(sum(covered_seconds), 0) / 3600 as covered_hours,
+        coalesce(sum(wanted_seconds), 0) / 3600 as wanted_hours,
+        count(*) filter (status = 'pending') as pending,
+        count(*) filter (status = 'failed') as failed,
+        count(*) filter (status in ('partial', 'empty', 'not_found')) as incomplete,
+        count(distinct metric) filter (status = 'disabled') as disabled
+    from pod_metric_coverage
+"""
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ class Status:
     counts_agree: bool | None = None
     counts: list[Row] = field(default_factory=list)
     gaps: list[Row] = field(default_factory=list)
+    metrics: Row = field(default_factory=dict)
     rejects: int = 0
     pending_loads: int = 0
     running: Holder | None = None
@@ -89,6 +100,7 @@ def read_status(data_dir: Path, now: datetime, max_age: timedelta | None = None)
                 "counts": [_as_text(count) for count in counts],
                 "counts_agree": all(count["difference"] == 0 for count in counts) if counts else None,
                 "gaps": [_as_text(gap) for gap in rows(con, _GAPS, {"horizon": PURGE_HORIZON})],
+                "metrics": rows(con, _METRICS)[0],
                 "rejects": rows(con, _REJECTS)[0]["rejects"],
             }
     except Unpublished:
@@ -148,6 +160,19 @@ def counts_in_words(status: Status) -> str:
     return f"differ from the API's: it has {api:,} pods, here are {here:,}; {wrong} counts differ, see table pod_counts"
 
 
+def metrics_in_words(metrics: Row) -> str:
+    """How much of the time that metrics are wanted of has them, summed over pods and metrics, and what stands open."""
+    if not metrics.get("wanted_hours"):
+        return "none wanted"
+    share = metrics["covered_hours"] / metrics["wanted_hours"]
+    # Only all of it is 100 %.
+    percent = "100 %" if share == 1 else f"{min(share, 0.9999):.2%}".replace("%", " %")
+    words = {"pending": "to be asked again", "failed": "failed", "incomplete": "that the API has no more of"}
+    series = ", ".join(f"{metrics[name]:,} {text}" for name, text in words.items() if metrics[name])
+    off = f"; {metrics['disabled']} types are not given by this control plane" if metrics["disabled"] else ""
+    return f"{percent} of the wanted time covered{f'; series: {series}' if series else ''}{off}"
+
+
 def _pending_loads(working_dir: Path) -> int:
     """Load packages that a run left behind and the next one will drain."""
     folders = ("normalize/extracted", "load/new", "load/normalized")
@@ -166,7 +191,11 @@ def _lines(status: Status) -> list[tuple[str | Text, str | Text]]:
         numbers = ", ".join(f"{number:,} {name}" for name, number in status.pods.items() if number or name == "known")
         gaps = "; ".join(f"no run between {gap['from']} and {gap['to']}" for gap in status.gaps)
         lines += [("pods", numbers), ("counts", counts_in_words(status))]
-        lines += [("gaps", gaps or "none"), ("rejects", f"{status.rejects:,}" if status.rejects else "none")]
+        lines += [
+            ("metrics", metrics_in_words(status.metrics)),
+            ("gaps", gaps or "none"),
+            ("rejects", f"{status.rejects:,}" if status.rejects else "none"),
+        ]
     if status.pending_loads:
         lines.append(("pending", f"load packages: {status.pending_loads}; the next run loads them first"))
     if status.running:

@@ -17,7 +17,7 @@ from rich.text import Text
 from pipelines.published import Row, published, published_rows, rows
 from pipelines.screen import facts, show
 from pipelines.settings import DEFAULT_DATA_DIR, ROOT, Settings
-from pipelines.status import counts_in_words, read_status
+from pipelines.status import counts_in_words, metrics_in_words, read_status
 from transforms import Layout
 from transforms.publication import DATABASE, PARQUET
 
@@ -66,9 +66,10 @@ def _facts(result: RunResult, settings: Settings) -> Text:
     seconds = {"read": result.read_seconds, "load": result.load_seconds}
     seconds |= {"build": result.build_seconds, "publish": result.publish_seconds}
     read = [] if _is_rebuild(result) else _read(result, settings)
-    counts = counts_in_words(read_status(settings.data_dir, datetime.now(UTC)))
+    status = read_status(settings.data_dir, datetime.now(UTC))
     time = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items() if value)
-    return facts([*read, ("counts", counts), ("time", time)])
+    metrics = [("metrics", metrics_in_words(status.metrics))] if status.metrics.get("wanted_hours") else []
+    return facts([*read, *metrics, ("counts", counts_in_words(status)), ("time", time)])
 
 
 def _read(result: RunResult, settings: Settings) -> list[tuple[str, str]]:
@@ -79,7 +80,7 @@ def _read(result: RunResult, settings: Settings) -> list[tuple[str, str]]:
     ]
     if settings.metrics != "none":
         hint = "; of the last 24 hours, --since DATE asks for more" if result.first_run and not settings.since else ""
-        lines.append(("samples", f"{result.metrics.samples_read:,} read, kept in raw{hint}"))
+        lines.append(("samples", f"{result.metrics.samples_read:,} read{hint}"))
     return lines
 
 
@@ -130,9 +131,11 @@ def warnings_of(result: RunResult) -> list[str]:
             fields = ", ".join(f"{name} ({number:,})" for name, number in sorted(counter.items()))
             said.append(f"fields that are {what}, kept as they came: {fields}")
     if result.metrics.windows_failed:
+        said.append(f"{result.metrics.windows_failed:,} requests for metrics failed; the next run asks again")
+    if result.metrics.off:
         said.append(
-            f"{result.metrics.windows_failed:,} requests for metrics failed and are noted in raw.metric_windows; "
-            "--since DATE asks again, for pods that still run"
+            f"not given by this control plane: {', '.join(sorted(result.metrics.off))}; an administrator enables GPU "
+            "profiling metrics under General settings > Analytics. They are asked for again in a day"
         )
     return said
 

@@ -148,7 +148,7 @@ def _write_manifest(folder: Path, report: BuildReport, version: str) -> None:
                 "grain": model.grain,
                 "columns": {column.name: column.type for column in model.columns},
             }
-            for model in models.marts()
+            for model in (*models.marts(), *models.series())
         },
         "files": {
             file.relative_to(folder).as_posix(): file.stat().st_size

@@ -15,7 +15,7 @@ from datetime import datetime
 
 import duckdb
 
-from transforms import models, runner
+from transforms import models, runner, series
 from transforms.models import Model
 from transforms.sql import count, transaction
 
@@ -60,7 +60,7 @@ def refresh(con: duckdb.DuckDBPyConnection, as_of: datetime | None = None) -> Bu
     _rebuild_whole(con)
     return BuildReport(
         as_of=as_of or _latest_as_of(con),
-        rows={mart.name: count(con, f"marts.main.{mart.name}") for mart in models.marts()},
+        rows={mart.name: count(con, f"marts.main.{mart.name}") for mart in models.marts()} | series.counts(con),
         rebuilt_pods=rebuilt,
     )
 

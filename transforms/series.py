@@ -165,6 +165,12 @@ def files(con: duckdb.DuckDBPyConnection, table: str, folder: Path) -> dict[str,
     return by_day
 
 
+def counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Return how many rows each table has."""
+    found = con.execute("select table_name, sum(rows) from build.main.series_files group by table_name").fetchall()
+    return {model.name: 0 for model in models.series()} | {name: int(rows) for name, rows in found}
+
+
 def link(con: duckdb.DuckDBPyConnection, folder: Path, target: Path) -> None:
     """Show every file below `target`, in a Hive partition per day; a table without rows is one file without rows."""
     for model in models.series():
@@ -177,9 +183,17 @@ def link(con: duckdb.DuckDBPyConnection, folder: Path, target: Path) -> None:
         if not by_day:
             place = target / model.name / f"{PARTITION}={_NO_DAY}"
             place.mkdir(parents=True)
-            with runner.workspace(con):
-                con.execute(f"create temp table nothing ({runner.column_list(model)})")
-                con.execute(f"copy temp.nothing to {literal(place / 'empty.parquet')} ({COPY})")
+            link_or_copy(_empty(con, folder, model), place / "empty.parquet")
+
+
+def _empty(con: duckdb.DuckDBPyConnection, folder: Path, model: Model) -> Path:
+    file = folder / f"{model.name}.parquet"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with runner.workspace(con):
+            con.execute(f"create temp table nothing ({runner.column_list(model)})")
+            con.execute(f"copy temp.nothing to {literal(file)} ({COPY})")
+    return file
 
 
 def show(con: duckdb.DuckDBPyConnection, parquet: Path) -> None:

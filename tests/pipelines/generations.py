@@ -18,6 +18,8 @@ TABLES = {
     "is_completed boolean, is_deleted boolean, is_reachable boolean, allocated_gpu double",
     "pod_counts": "counted_at timestamptz, as_of timestamptz, is_whole boolean, filter varchar, api_count bigint, "
     "warehouse_count bigint, difference bigint",
+    "pod_metric_coverage": "pod_id varchar, metric varchar, covered_seconds double, wanted_seconds double, "
+    "status varchar",
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.lock import Lock
 from pipelines.settings import UsageError
-from pipelines.status import counts_in_words, in_words, parse_age, read_status, show_status
+from pipelines.status import counts_in_words, in_words, metrics_in_words, parse_age, read_status, show_status
 from tests.pipelines.generations import T0, count, pod, publish, run
 
 
@@ -141,7 +141,7 @@ def test_json_is_one_object_with_stable_keys(tmp_path: Path, capsys: pytest.Capt
     shown = json.loads(capsys.readouterr().out)
     assert list(shown) == [
         *("data_dir", "checked_at", "last_run", "age_seconds", "max_age_seconds", "is_stale", "pods", "counts_agree"),
-        *("counts", "gaps", "rejects", "pending_loads", "running"),
+        *("counts", "gaps", "metrics", "rejects", "pending_loads", "running"),
     ]
     assert shown["last_run"]["outcome"] == "loaded"
     assert shown["counts_agree"] is True
@@ -151,7 +151,7 @@ def test_the_screen_says_stale_and_exits_with_3(tmp_path: Path, capsys: pytest.C
     publish(tmp_path, runs=[run(T0, rejects=2), run(T0, rejects=2, rejects_new=0)], pods=[pod("a")])
     assert show_status(tmp_path, "2h", as_json=False) == 3
     lines = [line.split(None, 1) for line in capsys.readouterr().out.splitlines()]
-    assert [line[0] for line in lines] == ["data", "last", "stale", "pods", "counts", "gaps", "rejects"]
+    assert [line[0] for line in lines] == ["data", "last", "stale", "pods", "counts", "metrics", "gaps", "rejects"]
     assert lines[-1][1].strip() == "2"
 
 
@@ -160,3 +160,34 @@ def test_a_reader_of_the_old_generation_does_not_disturb(tmp_path: Path) -> None
     with duckdb.connect(str(old), read_only=True):
         publish(tmp_path, "new", runs=[run(T0 + timedelta(hours=1))])
         assert read_status(tmp_path, T0 + timedelta(hours=2)).age_seconds == 3600
+
+
+@pytest.mark.parametrize(
+    ("wanted", "covered", "others", "words"),
+    [
+        (0, 0, {}, "none wanted"),
+        (10, 10, {}, "100 % of the wanted time covered"),
+        (10, 9.99999, {}, "99.99 % of the wanted time covered"),
+        (
+            10,
+            5,
+            {"pending": 1, "failed": 2, "incomplete": 3, "disabled": 4},
+            "50.00 % of the wanted time covered; series: 1 to be asked again, 2 failed, 3 that the API has no more of; "
+            "4 types are not given by this control plane",
+        ),
+    ],
+)
+def test_coverage_is_told_in_words(wanted: float, covered: float, others: dict[str, int], words: str) -> None:
+    none = {"pending": 0, "failed": 0, "incomplete": 0, "disabled": 0}
+    assert metrics_in_words({"wanted_hours": wanted, "covered_hours": covered, **none, **others}) == words
+
+
+def test_coverage_is_summed_over_pods_and_metrics(tmp_path: Path) -> None:
+    rows = [
+        {"pod_id": "a", "metric": "CPU", "covered_seconds": 3600, "wanted_seconds": 3600, "status": "ok"},
+        {"pod_id": "a", "metric": "GPU", "covered_seconds": 0, "wanted_seconds": 3600, "status": "failed"},
+        {"pod_id": "b", "metric": "GPU", "covered_seconds": 0, "wanted_seconds": 0, "status": "not_applicable"},
+    ]
+    publish(tmp_path, runs=[run(T0)], pod_metric_coverage=rows)
+    metrics = read_status(tmp_path, T0).metrics
+    assert (metrics["covered_hours"], metrics["wanted_hours"], metrics["failed"]) == (1, 2, 1)

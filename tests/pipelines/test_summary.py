@@ -52,7 +52,7 @@ def test_an_incremental_run_says_what_changed(data_dir: Path, capsys: pytest.Cap
     assert lines[2:7] == [
         "pods      1,204 read: 38 new, 61 changed; 40 completed, 12 deleted",
         "requests  27, 2 of them again",
-        "samples   0 read, kept in raw",
+        "samples   0 read",
         "counts    agree with the API's: 4 of 4 pods",
         "time      read 3.1 s, load 1.2 s, build 2.0 s, publish 0.3 s",
     ]
@@ -121,10 +121,7 @@ def test_everything_odd_is_a_warning() -> None:
         "3 payloads could not be read, or contradict another; the raw table rejects keeps them",
         "fields that are not in the contract, kept as they came: foo (2)",
         "fields that are unreadable, kept as they came: ip (1)",
-        (
-            "5 requests for metrics failed and are noted in raw.metric_windows; --since DATE asks again, for pods that "
-            "still run"
-        ),
+        ("5 requests for metrics failed; the next run asks again"),
     ]
     assert warnings_of(result()) == []
 

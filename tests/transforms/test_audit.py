@@ -80,6 +80,8 @@ def test_what_only_the_api_says_never_stops_a_publication() -> None:
         "start",
         "complete",
         "flags",
+        "range",
+        "reason",
     }
 
 
