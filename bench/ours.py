@@ -1,6 +1,7 @@
 """This project as a contestant: the command that users run, and a look at what it left behind.
 
-python -m bench.ours DATA_DIR      prints {"seconds", "pods", "open"} of its last run as JSON; the seconds read and load
+python -m bench.ours DATA_DIR      prints {"seconds", "pods", "open", "samples"} as JSON; the seconds are those in which
+                                   its last run read and loaded
 """
 
 from __future__ import annotations
@@ -40,9 +41,10 @@ def look(data: Path) -> dict[str, float]:
         pods = published.sql(
             "select count(*), count(*) filter (not is_completed and not is_deleted and is_reachable) from pods"
         ).fetchone()
-    if spent is None or pods is None:
+        samples = published.sql("select count(*) from pod_metrics").fetchone()
+    if spent is None or pods is None or samples is None:
         raise RuntimeError(f"no run in {data}")
-    return {"seconds": spent[0], "pods": pods[0], "open": pods[1]}
+    return {"seconds": spent[0], "pods": pods[0], "open": pods[1], "samples": samples[0]}
 
 
 if __name__ == "__main__":

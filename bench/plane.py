@@ -33,6 +33,10 @@ class Plane:
         """How many requests came in since this was last asked."""
         return int(self._ask("requests"))
 
+    def now(self) -> str:
+        """The world's time, ISO 8601."""
+        return self._ask("now")
+
     def change(self) -> None:
         """Let the world move on."""
         self._ask("change")

@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.child import Measured
 
-COLUMNS: Final = ("seconds", "cpu", "load", "peak", "requests", "pods")
+COLUMNS: Final = ("seconds", "cpu", "load", "peak", "requests")
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,10 @@ class Scene:
 class Rounds:
     """The measurements of some contestants, each known by a name and a title."""
 
-    def __init__(self, titles: Mapping[str, str]) -> None:
+    def __init__(self, titles: Mapping[str, str], counted: str = "pods") -> None:
+        """Compare contestants that say how many of `counted` they found."""
         self._titles = titles
+        self._counted = counted
         self._found: dict[tuple[str, str], list[float]] = {}
 
     def turns(self, rounds: int) -> Iterator[str]:
@@ -49,8 +51,8 @@ class Rounds:
         """Note one contestant's turn."""
         said = measured.said
         cost = (measured.seconds, measured.cpu_seconds, said["seconds"], measured.peak_mb)
-        values = (*cost, requests, said["pods"])
-        for column, value in zip(COLUMNS, values, strict=True):
+        values = (*cost, requests, said[self._counted])
+        for column, value in zip((*COLUMNS, self._counted), values, strict=True):
             self._found.setdefault((name, column), []).append(value)
 
     def all(self, column: str) -> set[float]:

@@ -1,7 +1,7 @@
 """The control plane of a scene, in a process of its own: `python -m bench.server SCENE PODS`.
 
-Prints its address, then reads lines: `change` lets the world move on, any line is answered with the number of requests
-since the one before. It ends with its input.
+Prints its address, then reads lines: `now` is answered with the world's time, `change` lets the world move on and any
+other line is answered with the number of requests since the one before. It ends with its input.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from bench.contestants import CLIENT
-from simulator import Clock, Simulator, World, WorldConfig
+from simulator import Clock, Simulator, Switches, World, WorldConfig
+from simulator.service.exchange import Call, Reply
 
 OPEN: Final = 2_000
 # 1 % of the larger history; the same in both, so that only the history differs.
@@ -42,6 +43,31 @@ def history(pods: int, now: datetime) -> World:
     return world
 
 
+def metrics(pods: int, now: datetime) -> World:
+    """Pods that run, and have run for longer than anybody asks."""
+    world = World(WorldConfig(start=NEVER_BY_ITSELF), Clock(now))
+    for _ in range(pods // GANG):
+        created = now - timedelta(hours=6)
+        world.add(GANG, created_at=created, scheduled_at=created, started_at=created)
+    return world
+
+
+class Remembering(Simulator):
+    """Renders the same samples once: what is measured is whoever asks, not whoever answers."""
+
+    def __init__(self, world: World, **options: Any) -> None:
+        super().__init__(world, **options)
+        self._rendered: dict[object, Reply] = {}
+
+    def _reply(self, call: Call, number: int) -> Reply:
+        if not call.path.endswith("/metrics"):
+            return super()._reply(call, number)
+        asked = (call.path, call.params)
+        if asked not in self._rendered:
+            self._rendered[asked] = super()._reply(call, number)
+        return self._rendered[asked]
+
+
 def change(world: World) -> None:
     """Let pods complete, be deleted, be born and be edited, `CHANGES` in number."""
     truth = world.truth()
@@ -57,16 +83,26 @@ def change(world: World) -> None:
         world.add(GANG)
 
 
-SCENES: Final[dict[str, Callable[[int, datetime], World]]] = {"first-load": first_load, "history": history}
+SCENES: Final[dict[str, Callable[[int, datetime], World]]] = {
+    "first-load": first_load,
+    "history": history,
+    "metrics": metrics,
+}
 
 
 def main(scene: str, pods: int) -> None:
     """Serve until the input ends."""
     world = SCENES[scene](pods, datetime.now(UTC))
-    simulator = Simulator(world, client_id=CLIENT["clientID"], client_secret=CLIENT["clientSecret"])
+    switches = Switches(advanced_metrics=True)
+    simulator = Remembering(
+        world, switches=switches, client_id=CLIENT["clientID"], client_secret=CLIENT["clientSecret"]
+    )
     with simulator.serve() as url:
         print(url, flush=True)
         for line in sys.stdin:
+            if line.strip() == "now":
+                print(world.clock.now().isoformat(), flush=True)
+                continue
             if line.strip() == "change":
                 change(world)
             print(len(simulator.requests), flush=True)

@@ -1,0 +1,87 @@
+"""The third scene: every metric of 400 running pods, read, loaded and published."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from bench.child import Measured, run
+from bench.contestants import CLIENT
+from bench.plane import Plane
+from bench.rounds import Goal, Rounds, Scene
+
+PODS: Final = 400
+STRETCH: Final = timedelta(minutes=88)
+SETTLE_LAG: Final = timedelta(seconds=120)
+TITLES: Final = {
+    "stock": "dlt `rest_api`, as documented",
+    "tuned": "dlt `rest_api`, tuned",
+    "bare": "bare dlt resource, nothing planned or noted",
+    "floor": "bare download, parse and insert, no dlt",
+    "ours": "this project, published",
+}
+COMMAND: Final = ("pipelines/pods_pipeline.py", "run", "--metrics", "all", "--progress", "none", "--concurrency", "16")
+
+
+def play(rounds: int) -> Scene:
+    """Let all contestants load the same samples, `rounds` times in turn.
+
+    Raises:
+        RuntimeError: a contestant failed, or found fewer or more samples than the others.
+    """
+    table = Rounds(TITLES, counted="samples")
+    with Plane("metrics", PODS) as plane:
+        # Samples are settled by then, whichever way one asks.
+        until = datetime.fromisoformat(plane.now()).replace(second=0, microsecond=0) - 2 * SETTLE_LAG
+        since = until - STRETCH
+        _one("floor", plane, since, until)  # The server renders its samples once; nobody shall pay for that.
+        plane.requests()
+        for name in table.turns(rounds):
+            measured = _one(name, plane, since, until)
+            table.add(name, measured, plane.requests())
+            print(
+                f"{name:<6} {measured.seconds:6.1f} s {measured.cpu_seconds:6.1f} s CPU {measured.peak_mb:6.0f} MB",
+                flush=True,
+            )
+    if len(table.all("samples")) != 1:
+        raise RuntimeError(f"the contestants do not agree on the number of samples: {table.all('samples')}")
+    found = f"{table.all('samples').pop():,.0f} samples of {PODS} pods"
+    return Scene(f"Metrics: {found} over loopback", table.lines(), list(_goals(table)))
+
+
+def _one(name: str, plane: Plane, since: datetime, until: datetime) -> Measured:
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        folder = Path(scratch)
+        stretch = [instant.isoformat().replace("+00:00", "Z") for instant in (since, until)]
+        if name == "ours":
+            return publish(plane.url, folder, since, until)
+        return run(["-m", "bench.metric_contestants", name, plane.url, scratch, *stretch], folder)
+
+
+def publish(url: str, folder: Path, since: datetime, until: datetime) -> Measured:
+    """One run, published, with its data in `folder/data`."""
+    data = folder / "data"
+    bounds = ["--since", since.isoformat(), "--until", (until + SETTLE_LAG).isoformat()]
+    measured = run(
+        [*COMMAND, *bounds, "--data-dir", str(data)],
+        folder,
+        SOURCES__RUNAI__BASE_URL=url,
+        SOURCES__RUNAI__CLIENT_ID=CLIENT["clientID"],
+        SOURCES__RUNAI__CLIENT_SECRET=CLIENT["clientSecret"],
+    )
+    return replace(measured, said=run(["-m", "bench.ours", str(data)], folder).said)
+
+
+def _goals(table: Rounds) -> Iterator[Goal]:
+    ours, tuned = table.median("ours", "load"), table.median("tuned", "load")
+    yield Goal("read and load, times faster than tuned", f"{tuned / ours:.1f}", "at least 10", tuned >= 10 * ours)
+    floor = ours / table.median("floor", "load")
+    yield Goal("the same, times as long as the floor", f"{floor:.2f}", "at most 1.5", floor <= 1.5)
+    whole = table.median("tuned", "seconds") / table.median("ours", "seconds")
+    yield Goal("whole run, published, times faster than tuned", f"{whole:.1f}", "at least 5", whole >= 5)
+    peak = table.median("ours", "peak")
+    yield Goal("peak memory", f"{peak:.0f} MB", "under 500 MB", peak < 500)
