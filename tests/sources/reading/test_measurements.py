@@ -72,7 +72,10 @@ def instants(draw: st.DrawFn, zone: str) -> Cell:
     return text + zone, at
 
 
-NO_INSTANT = st.sampled_from([None, "", "yesterday", 1_700_000_000, "2024-02-30T00:00:00Z", []])
+NO_INSTANT: st.SearchStrategy[object] = st.sampled_from(
+    [None, "", "yesterday", 1_700_000_000, "2024-02-30T00:00:00Z", []]
+)
+ODD_SERIES: st.SearchStrategy[Any] = st.sampled_from([None, {}, {"type": 7}, "x"])
 LABELS: list[tuple[Any, str | None, str | None]] = [
     (None, None, None),
     ({}, None, None),
@@ -116,8 +119,8 @@ def bodies(draw: st.DrawFn, *, by_contract: bool) -> Body:
     whole |= draw(st.sampled_from([{}, {"histogram": None}, {"histogram": []}]))
     if not by_contract:
         whole |= draw(st.sampled_from([{}, {"new": [1, "a", {}]}, {"new": {"at": "2024-01-01"}}]))
-        if series and draw(st.booleans()):
-            series.append(draw(st.sampled_from([None, {}, {"type": 7}, "x"])))
+        if draw(st.booleans()) and series:
+            series.append(draw(ODD_SERIES))
             misplaced += 1
     text = json.dumps(whole, indent=draw(st.sampled_from([None, 2])), ensure_ascii=draw(st.booleans()))
     return Body(text.encode(), samples, frozenset(returned), misplaced)
