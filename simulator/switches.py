@@ -85,6 +85,9 @@ class Switches:
     advanced_outcome: Literal["omit", "207", "400"] = "omit"
     # Share of metric requests answered 207 with a part of the types missing, anew at every request.
     partial_metrics: float = 0.0
+    # The most types, and the most samples of each, that one request may ask for, however many the contract allows.
+    most_metric_types: int = 9
+    most_metric_samples: int = 1_000
     # Types without samples in the window: `values: []`, `values: null`, or no measurement at all.
     empty_series: Literal["empty", "null", "omit"] = "empty"
     # N samples come as N or as N+1 points.

@@ -32,8 +32,12 @@ class Samples:
         self._switches, self._stamps, self._rng = switches, stamps, rng
 
     def reply(self, pod: Pod, ask: Ask, reported: int) -> Reply:
-        """The measurements, 200 or 207; a `Problem` of status 400 where disabled types are refused."""
+        """The measurements, 200 or 207; a `Problem` of status 400 where too much or what is disabled is refused."""
         asked: list[str] = ask["metricType"]
+        if len(asked) > self._switches.most_metric_types:
+            raise Problem(400, "Bad request", f"more than {self._switches.most_metric_types} metric types")
+        if ask["numberOfSamples"] > self._switches.most_metric_samples:
+            raise Problem(400, "Bad request", f"more than {self._switches.most_metric_samples} samples")
         served = [metric for metric in asked if self._is_enabled(metric)]
         if len(served) < len(asked) and self._switches.advanced_outcome == "400":
             raise Problem(400, "Bad request", "GPU profiling metrics are not enabled")

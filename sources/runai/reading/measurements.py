@@ -6,9 +6,7 @@ or a timestamp in words, is read sample by sample, so that nothing in it is lost
 
 from __future__ import annotations
 
-import ast
 import io
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
@@ -44,12 +43,14 @@ _SERIES: Final = pa.struct(
         ("values", pa.list_(pa.struct([("value", pa.string()), ("timestamp", pa.string())]))),
     ]
 )
-_BODY: Final = pa.schema([("measurements", pa.list_(_SERIES))])
+_BODY: Final = pa.schema(
+    [("measurements", pa.list_(_SERIES)), ("histogram", pa.list_(pa.struct([("type", pa.string())])))]
+)
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """One value of the `histogram` part: buckets or percentiles by name, as text."""
+    """One value of the `histogram` part: buckets or percentiles by name, as text; `labels` are JSON, `gpu` included."""
 
     metric: str
     labels: str | None
@@ -62,7 +63,7 @@ class Measurements:
     """What one answer holds.
 
     `samples` has the columns of `SAMPLES`, in the order of the body. `returned` are the types that the body names, with
-    or without values. `misplaced` counts samples by what is wrong with them, which no table can hold: no instant.
+    or without values. `misplaced` counts what no table can hold by what is wrong with it, such as no instant.
     """
 
     samples: pa.Table
@@ -84,6 +85,10 @@ def measurements_of(body: bytes, names: Mapping[str, str]) -> Measurements:
 
 
 def _in_columns(body: bytes, names: Mapping[str, str]) -> Measurements:
+    if not body.lstrip().startswith(b"{"):
+        # Arrow ends the process where a body begins with null.
+        msg = "no object"
+        raise pa.ArrowInvalid(msg)
     table = arrow_json.read_json(
         io.BytesIO(body),
         read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(body) + 1),
@@ -92,7 +97,7 @@ def _in_columns(body: bytes, names: Mapping[str, str]) -> Measurements:
     if table.num_rows != 1 or table.column("measurements").null_count:
         msg = "more or less than one list of measurements"
         raise pa.ArrowInvalid(msg)
-    if "histogram" in table.column_names and table.column("histogram").null_count == 0:
+    if len(table.column("histogram").combine_chunks().flatten()):
         msg = "histograms, whose members differ from value to value"
         raise pa.ArrowInvalid(msg)
     series = table.column("measurements").combine_chunks().flatten()
@@ -122,11 +127,16 @@ def _in_columns(body: bytes, names: Mapping[str, str]) -> Measurements:
 
 
 def _instants(texts: pa.Array) -> pa.Array:
-    try:
-        return pc.cast(texts, INSTANT)
-    except pa.ArrowInvalid:
-        # Without a zone, which stands for UTC.
-        return pc.assume_timezone(pc.cast(texts, pa.timestamp("us")), "UTC")
+    # No zone stands for UTC. Arrow takes no digit more than the unit has, and Go writes as many as there are.
+    for unit, zone in (("us", "UTC"), ("ns", "UTC"), ("us", None), ("ns", None)):
+        try:
+            found = pc.cast(texts, pa.timestamp(unit, zone))
+        except pa.ArrowInvalid:
+            continue
+        found = pc.cast(found, pa.timestamp("us", zone), safe=False)
+        return found if zone else pc.assume_timezone(found, "UTC")
+    msg = "timestamps that are none, or of several kinds"
+    raise pa.ArrowInvalid(msg)
 
 
 def _other_labels(labels: pa.Array) -> pa.Array:
@@ -157,8 +167,7 @@ def _one_by_one(body: object, names: Mapping[str, str]) -> Measurements:
         metric = names.get(one["type"], one["type"])
         returned.add(metric)
         gpu, labels = _labels_of(one.get("labels"))
-        values = one.get("values")
-        for sample in values if isinstance(values, list) else ():
+        for sample in _elements(one.get("values"), misplaced):
             value, text = _number(sample.get("value") if isinstance(sample, dict) else None)
             at = _instant(sample.get("timestamp") if isinstance(sample, dict) else None)
             for name, cell in zip(SAMPLES.names, (metric, gpu, labels, at, value, text), strict=True):
@@ -181,53 +190,69 @@ def _placed(
 def _distributions(
     parts: object, names: Mapping[str, str], returned: set[str], misplaced: Counter[str]
 ) -> Iterator[Distribution]:
-    for part in parts if isinstance(parts, list) else ():
+    for part in _elements(parts, misplaced):
         if not isinstance(part, dict) or not isinstance(part.get("type"), str):
             misplaced["a series of no type"] += 1
             continue
         metric = names.get(part["type"], part["type"])
         returned.add(metric)
-        values = part.get("values")
-        for one in values if isinstance(values, list) else ():
+        labels = _as_object(part.get("labels"))
+        for one in _elements(part.get("values"), misplaced):
             data = one.get("data") if isinstance(one, dict) else None
             at = _instant(one.get("timestamp")) if isinstance(one, dict) else None
             if at is None or not isinstance(data, dict):
                 misplaced["a sample without an instant" if at is None else "a histogram without data"] += 1
                 continue
             yield Distribution(
-                part["type"], _labels_of(part.get("labels"))[1], at, {k: str(v) for k, v in data.items()}
+                metric, as_json(labels) if labels else None, at, {name: _text(cell) for name, cell in data.items()}
             )
+
+
+def _elements(found: object, misplaced: Counter[str]) -> list[Any]:
+    if not isinstance(found, list | None):
+        misplaced["what is no list where one belongs"] += 1
+    return found if isinstance(found, list) else []
 
 
 def _labels_of(labels: object) -> tuple[str | None, str | None]:
     """Return the GPU's index as the API writes it, and the other labels as JSON."""
-    if isinstance(labels, str):
-        # The contract's example of an object is text as Python writes it.
-        labels = _literal(labels)
+    labels = _as_object(labels)
     if not isinstance(labels, dict):
         return None, None if labels is None else as_json(labels)
     others = {name: value for name, value in labels.items() if name != "gpu" and value is not None}
     gpu = labels.get("gpu")
-    return None if gpu is None else str(gpu), as_json(others) if others else None
+    return None if gpu is None else _text(gpu), as_json(others) if others else None
 
 
-def _literal(text: str) -> object:
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError):
-            continue
-    return text
+def _as_object(labels: object) -> object:
+    """Return the object that a text spells out, anything else as it is."""
+    if isinstance(labels, str):
+        # The contract's example of an object is text as Python writes it.
+        for spelling in (labels, labels.replace("'", '"')):
+            try:
+                found = orjson.loads(spelling)
+            except ValueError:
+                continue
+            if isinstance(found, dict):
+                return found
+    return labels
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else as_json(value)
 
 
 def _number(value: object) -> tuple[float | None, str | None]:
     """Return the number, or the text of what is none."""
+    if value is None:
+        return None, None
+    text = _text(value)
     try:
-        number = float(value)  # type: ignore[arg-type] # whatever it is, it is a number or an error
-    except (TypeError, ValueError):
-        return None, None if value is None else str(value)
+        number = float(text)
+    except ValueError:
+        return None, text
     if not math.isfinite(number) or abs(number) >= LARGEST_READING:
-        return None, str(value)
+        return None, text
     return number, None
 
 

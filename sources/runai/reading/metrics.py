@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -23,7 +23,7 @@ from sources.runai.client import Reply, RunaiClient
 from sources.runai.errors import ApiError, BadRequest, NotFound
 from sources.runai.params import timestamp
 from sources.runai.reading.fields import as_json
-from sources.runai.reading.measurements import SAMPLES, Measurements, measurements_of
+from sources.runai.reading.measurements import SAMPLES, Distribution, Measurements, measurements_of
 from sources.runai.reading.metric_limits import Answer, MetricLimits
 from sources.runai.reading.observations import Batch, as_table
 from sources.runai.reading.payload import Row
@@ -160,9 +160,10 @@ class _Found:
         self._limits = limits
         self._observed = [answer.received_at if isinstance(answer, Reply) else now for answer in self._answers]
         self.samples, strays = self._inside(self._all_samples())
-        self._strays = Counter(strays.column("place").to_pylist())
-        self._rows = Counter(dict(_counts(self.samples, ["place"], "metric", "count")))
-        self._instants = dict(_counts(self.samples, ["place", "metric"], "sampled_at", "count_distinct"))
+        self._strays = _by_place(strays)
+        self._rows = _by_place(self.samples)
+        self._instants = _fewest_instants(self.samples)
+        self._distributions = [list(self._distributions_inside(place)) for place in range(len(answers))]
         self.ledger = [row for place in range(len(answers)) for row in self._ledger_rows(place)]
 
     def batches(self) -> Iterator[Batch]:
@@ -201,9 +202,17 @@ class _Found:
             .append_column("observed_at", observed.take(place))
         )
 
+    def _distributions_inside(self, place: int) -> Iterator[Distribution]:
+        window, answer = self._windows[place], self._answers[place]
+        for one in answer.body.distributions if isinstance(answer, Reply) else ():
+            if window.start <= one.sampled_at <= window.end:
+                yield one
+            else:
+                self._strays[place] += 1
+
     def _histograms(self) -> Iterator[Row]:
-        for place, body in self._replies():
-            for one in body.distributions:
+        for place, distributions in enumerate(self._distributions):
+            for one in distributions:
                 yield {
                     "pod_id": self._windows[place].target.pod_id,
                     "metric": one.metric,
@@ -256,7 +265,7 @@ class _Found:
         elif fewest >= expected:
             status = "ok"
         else:
-            status = "short" if any(instants.values()) else "empty"
+            status = "short" if any(instants[name] for name in asked) else "empty"
         reasons = [f"not returned: {', '.join(lacking)}"] if lacking else []
         reasons += [f"left out: {what} ({times})" for what, times in body.misplaced.items()]
         if self._strays[place]:
@@ -265,13 +274,13 @@ class _Found:
             "returned": as_json(instants),
             "status": status,
             "reason": "; ".join(reasons) or None,
-            "samples": self._rows[place] + len(body.distributions),
+            "samples": self._rows[place] + len(self._distributions[place]),
         }
 
     def _instants_of(self, place: int, body: Measurements) -> dict[str, int]:
-        """At how many instants each returned type has samples."""
+        """At how many instants each returned type has samples, on every GPU that it names."""
         histograms: dict[str, set[datetime]] = {}
-        for one in body.distributions:
+        for one in self._distributions[place]:
             histograms.setdefault(one.metric, set()).add(one.sampled_at)
         return {
             name: self._instants.get((place, name), 0) + len(histograms.get(name, ())) for name in sorted(body.returned)
@@ -283,9 +292,14 @@ def _without_place(table: str) -> pa.Schema:
     return schema.remove(schema.get_field_index("read_index"))
 
 
-def _counts(samples: pa.Table, keys: list[str], column: str, how: str) -> Iterator[tuple[Any, int]]:
-    """Yield each group's key, a tuple where there are several, and what is counted in it."""
-    found = samples.group_by(keys).aggregate([(column, how)])
-    columns = [found.column(name).to_pylist() for name in (*keys, f"{column}_{how}")]
-    for *key, number in zip(*columns, strict=True):
-        yield (tuple(key) if len(keys) > 1 else key[0]), number
+def _by_place(samples: pa.Table) -> Counter[int]:
+    counts = pc.value_counts(samples.column("place"))
+    return Counter(dict(zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True)))
+
+
+def _fewest_instants(samples: pa.Table) -> dict[tuple[int, str], int]:
+    """By place and metric, the instants of that GPU which has the fewest."""
+    by_gpu = samples.group_by(["place", "metric", "gpu"]).aggregate([("sampled_at", "count_distinct")])
+    found = by_gpu.group_by(["place", "metric"]).aggregate([("sampled_at_count_distinct", "min")])
+    places, metrics, fewest = (column.to_pylist() for column in found.select([0, 1, 2]).columns)
+    return dict(zip(zip(places, metrics, strict=True), fewest, strict=True))

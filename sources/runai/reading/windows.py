@@ -86,7 +86,7 @@ def windows_of(target: MetricTarget, types: Sequence[str], as_of: datetime, reso
     start = on_grid(target.since, step)
     if start >= end:
         return
-    groups = requests_of(target.metrics or types, MOST_TYPES)
+    groups = requests_of(types if target.metrics is None else target.metrics, MOST_TYPES)
     whole = Window(target, (), start, end, step).stretches(MOST_SAMPLES)
     for stretch in reversed(whole) if target.newest_first else whole:
         yield from (stretch.of_types(group) for group in groups)
