@@ -10,7 +10,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ LARGEST_READING: Final = 1e18
 
 SAMPLES: Final = pa.schema(
     [
-        pa.field("metric", pa.string()),
+        pa.field("metric", pa.dictionary(pa.int32(), pa.string())),
         pa.field("gpu", pa.string()),
         pa.field("labels", pa.string()),
         pa.field("sampled_at", INSTANT),
@@ -68,6 +68,10 @@ class Measurements:
 
     samples: pa.Table
     returned: frozenset[str]
+    # The first and the last instant, in microseconds since 1970: Arrow knows years that Python does not.
+    bounds: tuple[int, int] | None = None
+    # By type, the instants of the series that has the fewest; None where only a look at the samples tells.
+    instants: dict[str, int] | None = None
     distributions: list[Distribution] = field(default_factory=list)
     misplaced: Counter[str] = field(default_factory=Counter)
 
@@ -105,25 +109,42 @@ def _in_columns(body: bytes, names: Mapping[str, str]) -> Measurements:
     if metrics.null_count:
         msg = "a series of no type"
         raise pa.ArrowInvalid(msg)
-    metrics = pa.array([names.get(name, name) for name in metrics.to_pylist()], pa.string())
+    types = [names.get(name, name) for name in metrics.to_pylist()]
     at = pc.list_parent_indices(values)
     samples = values.flatten()
-    instants, texts = samples.field("timestamp"), samples.field("value")
+    instants, texts = _instants(samples.field("timestamp")), samples.field("value")
     numbers = pc.cast(texts, pa.float64())
     is_number = pc.and_(pc.is_finite(numbers), pc.less(pc.abs(numbers), LARGEST_READING))
     nothing = pa.scalar(None)
     found = pa.Table.from_arrays(
         [
-            metrics.take(at),
+            # The text of each type once, and a number for each sample: what is written to disk a million times.
+            pa.DictionaryArray.from_arrays(at.cast(pa.int32()), pa.array(types, pa.string())),
             labels.field("gpu").take(at),
             _other_labels(labels).take(at),
-            _instants(instants),
+            instants,
             pc.if_else(is_number, numbers, nothing.cast(pa.float64())),
             pc.if_else(is_number, nothing.cast(pa.string()), texts),
         ],
         schema=SAMPLES,
     )
-    return _placed(found, set(metrics.to_pylist()), [], Counter())
+    is_plain = labels.type.num_fields == 1 and not instants.null_count and _increase(instants, at)
+    fewest = _fewest(types, pc.list_value_length(values)) if is_plain else None
+    return _placed(Measurements(found, frozenset(types), instants=fewest))
+
+
+def _increase(instants: pa.Array, series: pa.Array) -> bool:
+    """Whether within each series every instant is later than the one before."""
+    is_later = pc.greater(instants[1:], instants[:-1])
+    is_next = pc.not_equal(series[1:], series[:-1])
+    return bool(pc.all(pc.or_(is_later, is_next), min_count=0).as_py())
+
+
+def _fewest(types: list[str], lengths: pa.Array) -> dict[str, int]:
+    fewest: dict[str, int] = {}
+    for name, length in zip(types, lengths.to_pylist(), strict=True):
+        fewest[name] = min(length or 0, fewest.get(name, length or 0))
+    return fewest
 
 
 def _instants(texts: pa.Array) -> pa.Array:
@@ -173,18 +194,20 @@ def _one_by_one(body: object, names: Mapping[str, str]) -> Measurements:
             for name, cell in zip(SAMPLES.names, (metric, gpu, labels, at, value, text), strict=True):
                 rows[name].append(cell)
     distributions = list(_distributions(body.get("histogram"), names, returned, misplaced))
-    return _placed(pa.table(rows, SAMPLES), returned, distributions, misplaced)
+    return _placed(
+        Measurements(pa.table(rows, SAMPLES), frozenset(returned), distributions=distributions, misplaced=misplaced)
+    )
 
 
-def _placed(
-    samples: pa.Table, returned: set[str], distributions: list[Distribution], misplaced: Counter[str]
-) -> Measurements:
-    """Leave out samples that have no instant, and count them."""
+def _placed(found: Measurements) -> Measurements:
+    """Leave out samples that have no instant, count them, and say between which instants the others lie."""
+    samples = found.samples
     lost = samples.column("sampled_at").null_count
     if lost:
-        misplaced["a sample without an instant"] += lost
+        found.misplaced["a sample without an instant"] += lost
         samples = samples.filter(pc.is_valid(samples.column("sampled_at")))
-    return Measurements(samples, frozenset(returned), distributions, misplaced)
+    bounds = pc.min_max(samples.column("sampled_at").cast(pa.int64())).as_py()
+    return replace(found, samples=samples, bounds=(bounds["min"], bounds["max"]) if samples.num_rows else None)
 
 
 def _distributions(

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 from urllib.parse import quote
@@ -31,6 +31,7 @@ from sources.runai.reading.progress import SILENT, Progress
 from sources.runai.reading.windows import MetricTarget, Window, windows_of
 from sources.runai.schemas import INSTANT, TABLES
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 BATCH_SAMPLES: Final = 100_000
 
 
@@ -143,7 +144,7 @@ class MetricReading:
         for table, rows in found.batches():
             if rows.num_rows:
                 places = pa.array(range(read_index, read_index + rows.num_rows), pa.int64())
-                yield table, rows.append_column("read_index", places).select(TABLES[table].names).cast(TABLES[table])
+                yield table, _as_raw(rows.append_column("read_index", places), TABLES[table])
                 read_index += rows.num_rows
         self.report.samples_read += found.samples.num_rows
         self.report.windows.update(row["status"] for row in found.ledger)
@@ -159,10 +160,9 @@ class _Found:
         self._answers = [answer for _, answer in answers]
         self._limits = limits
         self._observed = [answer.received_at if isinstance(answer, Reply) else now for answer in self._answers]
-        self.samples, strays = self._inside(self._all_samples())
-        self._strays = _by_place(strays)
-        self._rows = _by_place(self.samples)
-        self._instants = _fewest_instants(self.samples)
+        self._strays: Counter[int] = Counter()
+        self._inside = {place: self._inside_of(place, body) for place, body in self._replies()}
+        self.samples = self._all_samples()
         self._distributions = [list(self._distributions_inside(place)) for place in range(len(answers))]
         self.ledger = [row for place in range(len(answers)) for row in self._ledger_rows(place)]
 
@@ -177,20 +177,22 @@ class _Found:
             if isinstance(answer, Reply):
                 yield place, answer.body
 
-    def _all_samples(self) -> pa.Table:
-        replies = list(self._replies())
-        places = [pa.repeat(pa.scalar(place, pa.int32()), body.samples.num_rows) for place, body in replies]
-        samples = pa.concat_tables([body.samples for _, body in replies] or [SAMPLES.empty_table()])
-        return samples.append_column("place", pa.chunked_array(places, pa.int32()))
+    def _inside_of(self, place: int, body: Measurements) -> pa.Table:
+        """Return the samples of the window that was asked for, both ends included; count the strays."""
+        window, bounds = self._windows[place], body.bounds
+        if bounds is None or (_micros(window.start) <= bounds[0] and bounds[1] <= _micros(window.end)):
+            return body.samples
+        at = body.samples.column("sampled_at")
+        start, end = (pa.scalar(instant, INSTANT) for instant in (window.start, window.end))
+        inside = body.samples.filter(pc.and_(pc.greater_equal(at, start), pc.less_equal(at, end)))
+        self._strays[place] += body.samples.num_rows - inside.num_rows
+        return inside
 
-    def _inside(self, samples: pa.Table) -> tuple[pa.Table, pa.Table]:
-        """Divide samples into those of the window that was asked for, both ends included, and strays."""
-        at, place = samples.column("sampled_at"), samples.column("place")
-        starts, ends = ([getattr(window, end) for window in self._windows] for end in ("start", "end"))
-        after = pc.greater_equal(at, pa.array(starts, INSTANT).take(place.combine_chunks()))
-        before = pc.less_equal(at, pa.array(ends, INSTANT).take(place.combine_chunks()))
-        inside = pc.and_(after, before)
-        return samples.filter(inside), samples.filter(pc.invert(inside))
+    def _all_samples(self) -> pa.Table:
+        tables = list(self._inside.values())
+        places = [pa.repeat(pa.scalar(place, pa.int32()), rows.num_rows) for place, rows in self._inside.items()]
+        samples = pa.concat_tables(tables or [SAMPLES.empty_table()]).unify_dictionaries()
+        return samples.append_column("place", pa.chunked_array(places, pa.int32()))
 
     def _of_pods(self, samples: pa.Table) -> pa.Table:
         place = samples.column("place").combine_chunks()
@@ -198,7 +200,7 @@ class _Found:
         observed = pa.array(self._observed, INSTANT)
         return (
             samples.drop_columns("place")
-            .append_column("pod_id", pods.take(place))
+            .append_column("pod_id", pa.DictionaryArray.from_arrays(place, pods))
             .append_column("observed_at", observed.take(place))
         )
 
@@ -274,17 +276,28 @@ class _Found:
             "returned": as_json(instants),
             "status": status,
             "reason": "; ".join(reasons) or None,
-            "samples": self._rows[place] + len(self._distributions[place]),
+            "samples": self._inside[place].num_rows + len(self._distributions[place]),
         }
 
     def _instants_of(self, place: int, body: Measurements) -> dict[str, int]:
         """At how many instants each returned type has samples, on every GPU that it names."""
+        is_told = body.instants is not None and not self._strays[place]
+        instants = (body.instants or {}) if is_told else _fewest_instants(self._inside[place])
         histograms: dict[str, set[datetime]] = {}
         for one in self._distributions[place]:
             histograms.setdefault(one.metric, set()).add(one.sampled_at)
-        return {
-            name: self._instants.get((place, name), 0) + len(histograms.get(name, ())) for name in sorted(body.returned)
-        }
+        return {name: instants.get(name, 0) + len(histograms.get(name, ())) for name in sorted(body.returned)}
+
+
+def _as_raw(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the rows in the schema's order and nullability; texts that repeat stay numbered."""
+    ordered = rows.select(schema.names)
+    fields = [wanted.with_type(found.type) for wanted, found in zip(schema, ordered.schema, strict=True)]
+    return ordered.cast(pa.schema(fields))
+
+
+def _micros(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
 def _without_place(table: str) -> pa.Schema:
@@ -292,14 +305,9 @@ def _without_place(table: str) -> pa.Schema:
     return schema.remove(schema.get_field_index("read_index"))
 
 
-def _by_place(samples: pa.Table) -> Counter[int]:
-    counts = pc.value_counts(samples.column("place"))
-    return Counter(dict(zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True)))
-
-
-def _fewest_instants(samples: pa.Table) -> dict[tuple[int, str], int]:
-    """By place and metric, the instants of that GPU which has the fewest."""
-    by_gpu = samples.group_by(["place", "metric", "gpu"]).aggregate([("sampled_at", "count_distinct")])
-    found = by_gpu.group_by(["place", "metric"]).aggregate([("sampled_at_count_distinct", "min")])
-    places, metrics, fewest = (column.to_pylist() for column in found.select([0, 1, 2]).columns)
-    return dict(zip(zip(places, metrics, strict=True), fewest, strict=True))
+def _fewest_instants(samples: pa.Table) -> dict[str, int]:
+    """By metric, the instants of that GPU which has the fewest."""
+    plain = samples.set_column(0, "metric", samples.column("metric").cast(pa.string()))
+    by_gpu = plain.group_by(["metric", "gpu"]).aggregate([("sampled_at", "count_distinct")])
+    found = by_gpu.group_by("metric").aggregate([("sampled_at_count_distinct", "min")])
+    return dict(zip(*(column.to_pylist() for column in found.select([0, 1]).columns), strict=True))
