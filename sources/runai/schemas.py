@@ -122,7 +122,8 @@ METRIC_WINDOWS: Final = pa.schema(
         pa.field("workload_id", pa.string()),
         # JSON list of metric types.
         _required("asked", JSON_TEXT),
-        # JSON object: the types that came, and at how many instants each has samples; null without an answer.
+        # JSON object: the types that came, and at how many instants each has samples, on the GPU that has fewest;
+        # null without an answer.
         pa.field("returned", JSON_TEXT),
         _required("window_from", INSTANT),
         _required("window_to", INSTANT),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -138,6 +139,17 @@ def test_advanced_types_that_are_off(plane: Plane, outcome: str, status: int) ->
         assert [part["type"] for part in found["measurements"]] == ["CPU_USAGE_CORES"]
     plane.switch(advanced_metrics=True, advanced_outcome=outcome)
     assert {part["type"] for part in ask(plane, pod, ADVANCED, *window.values())["measurements"]} == set(ADVANCED)
+
+
+@pytest.mark.parametrize(("types", "samples", "status"), [(3, 100, 200), (4, 100, 400), (3, 101, 400)])
+def test_a_control_plane_may_grant_less_than_the_contract(plane: Plane, types: int, samples: int, status: int) -> None:
+    plane.switch(most_metric_types=3, most_metric_samples=100)
+    pod = ended(plane.world)
+    path = f"/api/v1/workloads/{pod.workload_id}/pods/{pod.id}/metrics"
+    window = {"start": pod.created_at, "end": pod.created_at + timedelta(minutes=90)}
+    reply = plane.reply(path, metricType=BASIC[:types], numberOfSamples=samples, **window)
+    assert reply.status == status
+    assert status == 200 or json.loads(reply.body)["code"] == 400
 
 
 def test_partial_answers(plane: Plane) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sources.runai.catalogue import BASIC, CATALOGUE, METRIC_TYPES, requests_of
@@ -16,6 +16,7 @@ RESOLUTIONS = st.sampled_from([1, 7, 15, 60, 3_600])
 MICROSECONDS = st.integers(0, 86_400_000_000).map(lambda count: timedelta(microseconds=count))
 
 
+@settings(max_examples=300)
 @given(age=st.integers(0, 200_000), resolution=RESOLUTIONS, offset=MICROSECONDS, newest_first=st.booleans())
 def test_windows_cover_the_pod_without_gap_or_overlap(
     age: int, resolution: int, offset: timedelta, newest_first: bool
@@ -75,6 +76,7 @@ def test_a_target_may_name_its_own_types_and_resolution(metrics: tuple[str, ...]
     assert all((window.resolution, window.samples) == (30, 116) for window in windows)
 
 
+@settings(max_examples=500)
 @given(
     steps=st.integers(1, 1_000),
     resolution=RESOLUTIONS,
