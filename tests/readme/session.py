@@ -59,7 +59,11 @@ class Session:
             rows = con.sql(
                 """
                 select table_name, regexp_extract(comment, '^One row per ([^.]+)', 1)
-                from duckdb_tables() where not internal order by table_name <> 'pods', table_name
+                from (
+                    select table_name, comment from duckdb_tables() where not internal
+                    union all select view_name, comment from duckdb_views() where not internal
+                )
+                order by table_name <> 'pods', table_name
                 """
             ).fetchall()
         return "\n".join(["| table | one row per |", "|---|---|", *(f"| `{name}` | {grain} |" for name, grain in rows)])
