@@ -163,7 +163,10 @@ class MetricPlan:
             from build.main.metric_gaps as gaps
             inner join wanted_types using (metric)
             inner join pods using (pod_id)
-            where gaps.window_to > {_instant(self._now - GIVE_UP)} and {_instant(self._now)} >= case gaps.status
+            where gaps.window_to > {_instant(self._now - GIVE_UP)}
+                -- Asked for in part, it would count as had.
+                and gaps.window_to <= {_instant(settled)}
+                and {_instant(self._now)} >= case gaps.status
                 when 'failed' then gaps.asked_at
                 when 'not_found' then gaps.asked_at
                 else case

@@ -67,3 +67,12 @@ def link_or_copy(source: Path, link: Path) -> None:
     except OSError:
         # Some file systems have no hard links.
         shutil.copyfile(source, link)
+
+
+def sync(path: Path) -> None:
+    """Have the disk hold a file, or the names in a directory."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from transforms import models, partitions, series
 from transforms.audit import Finding
 from transforms.build import Build
 from transforms.errors import PublicationStopped
-from transforms.layout import Layout
+from transforms.layout import Layout, sync
 from transforms.refresh import BuildReport
 
 DATABASE = "runai.duckdb"
@@ -163,15 +162,7 @@ def _sync(folder: Path) -> None:
     """Have the disk hold every new file before anything points to it; links were synced when they were written."""
     for path in [folder, *folder.rglob("*")]:
         if path.is_dir() or path.stat().st_nlink == 1:
-            _fsync(path)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            sync(path)
 
 
 def _point(layout: Layout, generation: Path) -> None:
@@ -180,5 +171,5 @@ def _point(layout: Layout, generation: Path) -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(generation.relative_to(layout.data_dir), target_is_directory=True)
     link.replace(layout.published)
-    _fsync(layout.generations)
-    _fsync(layout.data_dir)
+    sync(layout.generations)
+    sync(layout.data_dir)

@@ -16,7 +16,7 @@ from uuid import uuid4
 import duckdb
 
 from transforms import models, runner
-from transforms.layout import link_or_copy
+from transforms.layout import link_or_copy, sync
 from transforms.models import Model
 from transforms.sql import count, literal, literals, transaction
 
@@ -25,8 +25,10 @@ TABLES: Final = ("raw_pod_metrics", "raw_pod_metric_histograms", "raw_metric_win
 COPY: Final = "format parquet, compression zstd, row_group_size 122880"
 PARTITION: Final = "sampled_on"
 _NO_DAY: Final = "1970-01-01"
+_MERGED: Final = "-merged.parquet"
 _PARTS_OF_A_DAY: Final = 32
-"""So many files of one day are merged into one before the day is over."""
+"""More files than these of one day are merged, whether it is over or not."""
+_SAMPLES_AT_ONCE: Final = 2_000_000
 LATE: Final = "interval '24 hours'"
 """After this long, clusters that were offline have synced: what is missing then stays missing."""
 ENOUGH_ATTEMPTS: Final = 3
@@ -43,6 +45,8 @@ def books() -> str:
         pod_id varchar, metric varchar, asked_from timestamptz, asked_to timestamptz, resolution_seconds bigint,
         started_at timestamptz, ended_at timestamptz, covered_seconds double
     );
+    -- At which resolution it was asked for, from each instant on at which that changed.
+    create table metric_steps (pod_id varchar, metric varchar, since timestamptz, resolution_seconds bigint);
     -- Windows that are asked for again: not all that was expected came, and it may still come.
     create table metric_gaps (
         pod_id varchar, metric varchar, window_from timestamptz, window_to timestamptz, resolution_seconds bigint,
@@ -104,14 +108,14 @@ def take_in(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     runner.restrict_to(con, "raw_pod_metrics", "temp.unseen_samples")
     part = uuid4().hex
     runner.run(con, _model("pod_metrics"), as_="view")
-    days = _write(con, folder, "temp.pod_metrics", "pod_metrics", part)
+    days = _write(con, folder, "pod_metrics", part)
     _note_windows(con)
     by_day = files(con, "pod_metrics", folder)
     new = {day: [path for path in by_day[day] if path.name.startswith(part)] for day in days}
     if days:
         _note_ranges(con, [path for paths in new.values() for path in paths])
-    for day in days:
-        _rewrite_hours(con, folder, day, new[day], part)
+    for day in sorted({*days, *_days_that_expect_other(con)}):
+        _rewrite_hours(con, folder, day, new.get(day, []), part)
     _merge(con, folder, part)
     _take_histograms(con, folder, part)
     con.execute(
@@ -150,7 +154,7 @@ def _take_histograms(con: duckdb.DuckDBPyConnection, folder: Path, part: str) ->
         )"""
     runner.restrict_to(con, "raw_pod_metric_histograms", unseen)
     runner.run(con, _model("pod_metric_histograms"), as_="view")
-    _write(con, folder, "temp.pod_metric_histograms", "pod_metric_histograms", part)
+    _write(con, folder, "pod_metric_histograms", part)
 
 
 def files(con: duckdb.DuckDBPyConnection, table: str, folder: Path) -> dict[str, list[Path]]:
@@ -277,9 +281,17 @@ def _divide_samples(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         inner join build.main.metric_spans as old using (pod_id, metric)
         where new.window_from <= old.asked_to and new.window_to >= old.asked_from
         union
-        select distinct one.pod_id, one.window_to, one.window_to
-        from temp.new_windows as one
-        inner join temp.new_windows as other on one.pod_id = other.pod_id and one.window_to = other.window_from
+        select pod_id, window_from, least(window_to, asked_to)
+        from (
+            select
+                *,
+                max(window_to) over (
+                    partition by pod_id, metric order by window_from, window_to
+                    rows between unbounded preceding and 1 preceding
+                ) as asked_to
+            from temp.outcomes
+        )
+        where window_from <= asked_to
         """
     )
     told = con.execute(
@@ -345,14 +357,13 @@ def _show_known(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         con.execute(f"create temp table known_samples ({runner.column_list(_model('pod_metrics'))})")
 
 
-def _write(con: duckdb.DuckDBPyConnection, folder: Path, rows: str, table: str, part: str) -> list[str]:
-    """Write rows into a new file for each of their days and enter it in the books; return the days."""
+def _write(con: duckdb.DuckDBPyConnection, folder: Path, table: str, part: str) -> list[str]:
+    """Write a model's rows into new files of their days, in no order, and enter these in the books; return the days."""
     drafts = folder / f".writing-{part}"
     shutil.rmtree(drafts, ignore_errors=True)
     drafts.mkdir(parents=True)
-    instant = "hour_at" if table == "pod_metrics_hourly" else "sampled_at"
     con.execute(
-        f"copy (select *, cast({instant} at time zone 'UTC' as date) as day from {rows}) to {literal(drafts)}"
+        f"copy (select *, cast(sampled_at at time zone 'UTC' as date) as day from temp.{table}) to {literal(drafts)}"
         f" ({COPY}, partition_by (day), filename_pattern {literal(part + '-{i}')}, overwrite_or_ignore)"
     )
     days = []
@@ -362,13 +373,29 @@ def _write(con: duckdb.DuckDBPyConnection, folder: Path, rows: str, table: str, 
         place.parent.mkdir(parents=True, exist_ok=True)
         written.rename(place)
         days.append(day)
-        values = f"{literal(table)}, {literal(day)}, {literal(place.name)}"
-        con.execute(
-            f"insert into build.main.series_files select {values}, num_rows"
-            f" from parquet_file_metadata({literal(place)})"
-        )
+        _enter(con, place)
     shutil.rmtree(drafts)
     return sorted(set(days))
+
+
+def _replace_day(con: duckdb.DuckDBPyConnection, place: Path, rows: str) -> None:
+    """Write rows, in their order, into the one file that stands for a day of a table from now on."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    con.execute(f"copy ({rows}) to {literal(place)} ({COPY})")
+    con.execute(
+        "delete from build.main.series_files"
+        f" where table_name = {literal(place.parent.parent.name)} and day = {literal(place.parent.name)}"
+    )
+    _enter(con, place)
+
+
+def _enter(con: duckdb.DuckDBPyConnection, place: Path) -> None:
+    """Enter a file in the books, once the disk holds it: its links are not synced when they are published."""
+    sync(place)
+    values = f"{literal(place.parent.parent.name)}, {literal(place.parent.name)}, {literal(place.name)}"
+    con.execute(
+        f"insert into build.main.series_files select {values}, num_rows from parquet_file_metadata({literal(place)})"
+    )
 
 
 def _note_ranges(con: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> None:
@@ -394,31 +421,53 @@ def _note_ranges(con: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> None:
 
 
 def _rewrite_hours(con: duckdb.DuckDBPyConnection, folder: Path, day: str, new: Sequence[Path], part: str) -> None:
-    """Write the hours of a day again: those that have new samples from these, the others as they were."""
+    """Write the hours of a day again: those with samples in the new files or of which other is expected, now.
+
+    The others stay as they were.
+    """
     of_day = files(con, "pod_metrics", folder)[day]
     before = files(con, "pod_metrics_hourly", folder).get(day, [])
+    start = f"timestamptz '{day} 00:00:00+00'"
     hour = "time_bucket(interval '1 hour', sampled_at)"
     with runner.workspace(con):
         con.execute(
-            f"create temp table touched_hours as select distinct pod_id, {hour} as hour_at from {_parquet(new)}"
+            f"""
+            create temp table touched_hours as
+            select moved.pod_id, hour_at
+            from (select unnest(generate_series({start}, {start} + interval '23 hours', interval '1 hour')) as hour_at)
+            inner join temp.moved on hour_at <= moved.to_at and hour_at + interval '1 hour' > moved.from_at
+            {f"union select pod_id, {hour} from {_parquet(new)}" if new else ""}
+            """
         )
         touched = f"(pod_id, {hour}) in (from temp.touched_hours)" if len(of_day) > len(new) else "true"
-        con.execute(f"create temp view touched_samples as select * from {_parquet(of_day)} where {touched}")
-        runner.run(con, _model("pod_metrics_hourly"))
+        _make_hours(con, f"select * from {_parquet(of_day)} where {touched}")
         kept = (
             f"select * from {_parquet(before)} where (pod_id, hour_at) not in (from temp.touched_hours) union all"
             if before
             else ""
         )
+        place = folder / "pod_metrics_hourly" / day / f"{part}.parquet"
+        _replace_day(con, place, f"{kept} select * from temp.hours order by all")
+
+
+def _make_hours(con: duckdb.DuckDBPyConnection, samples: str) -> None:
+    """Put the hours of these samples into `hours`, a part of the pods at a time: a median needs all of its values."""
+    model = _model("pod_metrics_hourly")
+    con.execute(f"create temp table hours ({runner.column_list(model)})")
+    parts = 1 + count(con, f"({samples})") // _SAMPLES_AT_ONCE
+    for number in range(parts):
         con.execute(
-            "delete from build.main.series_files"
-            f" where table_name = 'pod_metrics_hourly' and day = cast({literal(day)} as date)"
+            f"create or replace temp view touched_samples as from ({samples}) where hash(pod_id) % {parts} = {number}"
         )
-        _write(con, folder, f"({kept} from temp.pod_metrics_hourly order by all)", "pod_metrics_hourly", part)
+        runner.run(con, model, as_="view")
+        con.execute("insert into temp.hours from temp.pod_metrics_hourly")
 
 
 def _merge(con: duckdb.DuckDBPyConnection, folder: Path, part: str) -> None:
-    """Merge the samples of days that are over, and of days with many files, into one file a day, pod by pod."""
+    """Merge the samples of a day that is over into one file, pod by pod, and those of days with many files.
+
+    What comes late for a day that was merged stays beside it for a while: a day is long, and what comes late is little.
+    """
     rows = con.execute(
         f"""
         select cast(day as varchar)
@@ -427,18 +476,17 @@ def _merge(con: duckdb.DuckDBPyConnection, folder: Path, part: str) -> None:
         group by day
         having count(*) > 1 and (
             count(*) > {_PARTS_OF_A_DAY}
-            or day < (select max(day) from build.main.series_files where table_name = 'pod_metrics')
+            or (
+                not bool_or(file like '%{_MERGED}')
+                and day < (select max(day) from build.main.series_files where table_name = 'pod_metrics')
+            )
         )
         """
     ).fetchall()
     by_day = files(con, "pod_metrics", folder)
     for (day,) in rows:
-        con.execute(
-            "delete from build.main.series_files"
-            f" where table_name = 'pod_metrics' and day = cast({literal(day)} as date)"
-        )
-        ordered = f"(from {_parquet(by_day[day])} order by pod_id, metric, gpu, sampled_at)"
-        _write(con, folder, ordered, "pod_metrics", f"{part}-merged")
+        ordered = f"from {_parquet(by_day[day])} order by pod_id, metric, gpu, sampled_at, labels"
+        _replace_day(con, folder / "pod_metrics" / day / f"{part}{_MERGED}", ordered)
 
 
 def _note_windows(con: duckdb.DuckDBPyConnection) -> None:
@@ -453,7 +501,7 @@ def _note_windows(con: duckdb.DuckDBPyConnection) -> None:
             max(window_to) as asked_to,
             arg_max(resolution_seconds, window_to) as resolution_seconds,
             min(started_at) as started_at,
-            max(ended_at) as ended_at
+            arg_max_null(ended_at, asked_at) as ended_at
         from temp.outcomes
         where status <> 'disabled'
         group by pod_id, metric
@@ -465,15 +513,17 @@ def _note_windows(con: duckdb.DuckDBPyConnection) -> None:
         with every as (
             select *, 1 as attempts from temp.outcomes where status <> 'disabled'
             union all by name
-            select * from build.main.metric_gaps as old
-            where (pod_id, metric) in (select pod_id, metric from temp.asked)
-                -- One that was asked for again in shorter windows is theirs now.
-                and not exists (
-                    from temp.outcomes as new
-                    where new.pod_id = old.pod_id and new.metric = old.metric and new.window_from >= old.window_from
-                        and new.window_to <= old.window_to
-                        and new.window_to - new.window_from < old.window_to - old.window_from
-                )
+            select * from build.main.metric_gaps where (pod_id, metric) in (select pod_id, metric from temp.asked)
+        ),
+        own as (
+            select * from every as old
+            -- One that was asked for again in shorter windows is theirs now.
+            where status = 'ok' or not exists (
+                from temp.outcomes as new
+                where new.pod_id = old.pod_id and new.metric = old.metric and new.window_from >= old.window_from
+                    and new.window_to <= old.window_to and new.asked_at > old.asked_at and new.status <> 'disabled'
+                    and new.window_to - new.window_from < old.window_to - old.window_from
+            )
         ),
         folded as (
             select
@@ -488,7 +538,7 @@ def _note_windows(con: duckdb.DuckDBPyConnection) -> None:
                 max(expected_samples) as expected_samples,
                 sum(attempts) as attempts,
                 max(asked_at) as asked_at
-            from every
+            from own
             group by all
         )
         select
@@ -509,8 +559,12 @@ def _note_windows(con: duckdb.DuckDBPyConnection) -> None:
             greatest(new.asked_to, old.asked_to) as asked_to,
             if(new.asked_to < old.asked_to, old.resolution_seconds, new.resolution_seconds) as resolution_seconds,
             least(new.started_at, old.started_at) as started_at,
-            coalesce(new.ended_at, old.ended_at) as ended_at,
-            coalesce(old.covered_seconds, 0) + coalesce(final.covered_seconds, 0) as covered_seconds
+            new.ended_at,
+            -- Windows on another grid than those before may begin a step early.
+            least(
+                coalesce(old.covered_seconds, 0) + coalesce(final.covered_seconds, 0),
+                epoch(greatest(new.asked_to, old.asked_to) - least(new.asked_from, old.asked_from))
+            ) as covered_seconds
         from temp.asked as new
         left join build.main.metric_spans as old using (pod_id, metric)
         left join (
@@ -521,27 +575,90 @@ def _note_windows(con: duckdb.DuckDBPyConnection) -> None:
         ) as final using (pod_id, metric)
         """
     )
+    _note_moves(con)
     touched = "(pod_id, metric) in (select pod_id, metric from temp.asked)"
-    for table, rows in (("metric_spans", "temp.spans"), ("metric_gaps", "temp.folded where not is_final")):
+    for table, rows in (
+        ("metric_spans", "temp.spans"),
+        ("metric_steps", "temp.steps"),
+        ("metric_gaps", "(select * exclude (is_final) from temp.folded where not is_final)"),
+    ):
         con.execute(f"delete from build.main.{table} where {touched}")
-        chosen = "* exclude (is_final)" if table == "metric_gaps" else "*"
-        con.execute(f"insert into build.main.{table} select {chosen} from {rows}")
+        con.execute(f"insert into build.main.{table} from {rows}")
+    _note_off(con)
+
+
+def _note_moves(con: duckdb.DuckDBPyConnection) -> None:
+    """Put into `steps` where the resolution changes, and into `moved` the stretches of which other is expected now."""
     con.execute(
         """
-        create temp table off as
-        select metric, max(asked_at) as asked_at, arg_max(reason, asked_at) as reason
+        create temp table steps as
+        select * from (
+            select pod_id, metric, window_from as since, resolution_seconds
+            from temp.outcomes
+            where status <> 'disabled'
+            union
+            from build.main.metric_steps where (pod_id, metric) in (select pod_id, metric from temp.asked)
+        )
+        qualify resolution_seconds is distinct from lag(resolution_seconds) over (
+            partition by pod_id, metric order by since, resolution_seconds
+        )
+        """
+    )
+    con.execute(
+        """
+        create temp table moved as
+        with bounds as (
+            select
+                pod_id,
+                unnest([greatest(old.asked_from, old.started_at), least(old.asked_to, old.ended_at)]) as before_at,
+                unnest([greatest(new.asked_from, new.started_at), least(new.asked_to, new.ended_at)]) as after_at
+            from temp.spans as new
+            inner join build.main.metric_spans as old using (pod_id, metric)
+        )
+
+        select distinct pod_id, least(before_at, after_at) as from_at, greatest(before_at, after_at) as to_at
+        from bounds
+        where before_at <> after_at
+        """
+    )
+
+
+def _days_that_expect_other(con: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = con.execute(
+        """
+        select distinct cast(day as varchar)
+        from build.main.series_files
+        where table_name = 'pod_metrics_hourly' and exists (
+            from temp.moved
+            where day between cast(from_at at time zone 'UTC' as date) and cast(to_at at time zone 'UTC' as date)
+        )
+        """
+    ).fetchall()
+    return [day for (day,) in rows]
+
+
+def _note_off(con: duckdb.DuckDBPyConnection) -> None:
+    """Note types as off that were not given, unless they were given since."""
+    con.execute(
+        """
+        create temp table news as
+        select
+            metric,
+            max(asked_at) filter (status = 'disabled') as asked_at,
+            arg_max(reason, asked_at) filter (status = 'disabled') as reason,
+            max(asked_at) filter (status <> 'disabled') as given_at
         from temp.outcomes
-        where status = 'disabled'
+        where status in ('ok', 'short', 'empty', 'disabled')
         group by metric
         """
     )
+    con.execute("delete from build.main.metrics_off where metric in (select metric from temp.news)")
     con.execute(
         """
-        delete from build.main.metrics_off
-        where metric in (select metric from temp.outcomes where status in ('ok', 'short', 'empty', 'disabled'))
+        insert into build.main.metrics_off
+        select metric, asked_at, reason from temp.news where asked_at > coalesce(given_at, '-infinity')
         """
     )
-    con.execute("insert into build.main.metrics_off from temp.off")
 
 
 def _parquet(paths: Sequence[Path]) -> str:

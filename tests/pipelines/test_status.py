@@ -173,8 +173,8 @@ def test_a_reader_of_the_old_generation_does_not_disturb(tmp_path: Path) -> None
             5,
             {"pending": 1, "failed": 2, "incomplete": 3, "disabled": 4},
             "50.00 % of the wanted time covered; "
-            + "series: 1 to be asked again, 2 failed, 3 that the API has no more of; "
-            + "4 types are not given by this control plane",
+            "series: 1 to be asked again, 2 failed, 3 that the API has no more of; "
+            "4 types are not given by this control plane",
         ),
     ],
 )

@@ -20,6 +20,8 @@ with touched_samples as (select * from touched_samples),
 
 metric_spans as (select * from metric_spans),
 
+metric_steps as (select * from metric_steps),
+
 hours as (
     select
         pod_id,
@@ -29,7 +31,8 @@ hours as (
         count(value) as samples,
         count(distinct sampled_at) filter (value is not null) as instants,
         min(value) as value_min,
-        avg(value) as value_avg,
+        -- Exact: a sum of doubles tells in which order it was taken.
+        avg(cast(value as decimal(38, 12))) as value_avg,
         quantile_cont(value, 0.5) as value_p50,
         quantile_cont(value, 0.95) as value_p95,
         max(value) as value_max
@@ -37,20 +40,43 @@ hours as (
     group by all
 ),
 
+-- Stretches asked for at one resolution while the pod lived.
+stretches as (
+    select
+        pod_id,
+        metric,
+        metric_steps.resolution_seconds,
+        greatest(metric_steps.since, metric_spans.started_at) as from_at,
+        least(
+            lead(metric_steps.since) over (partition by pod_id, metric order by metric_steps.since),
+            metric_spans.asked_to,
+            metric_spans.ended_at
+        ) as to_at
+    from metric_steps
+    inner join metric_spans using (pod_id, metric)
+    where (pod_id, metric) in (select pod_id, metric from hours)
+),
+
+steps as (
+    select
+        pod_hours.*,
+        sum(
+            floor(
+                epoch(least(to_at, hour_at + interval '1 hour') - greatest(from_at, hour_at)) / resolution_seconds
+            )
+        ) as steps
+    from (select distinct pod_id, metric, hour_at from hours) as pod_hours
+    inner join stretches using (pod_id, metric)
+    where from_at < hour_at + interval '1 hour' and to_at > hour_at
+    group by all
+),
+
 expected as (
     select
         hours.*,
-        greatest(
-            hours.instants,
-            floor(
-                epoch(
-                    least(metric_spans.asked_to, metric_spans.ended_at, hours.hour_at + interval '1 hour')
-                    - greatest(metric_spans.asked_from, metric_spans.started_at, hours.hour_at)
-                ) / metric_spans.resolution_seconds
-            )
-        ) as expected_samples
+        greatest(hours.instants, steps.steps) as expected_samples
     from hours
-    left join metric_spans using (pod_id, metric)
+    left join steps using (pod_id, metric, hour_at)
 ),
 
 final as (

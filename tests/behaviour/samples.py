@@ -1,0 +1,131 @@
+"""Which samples `pod_metrics` must have, from the simulator's truth, and where the published ones differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from simulator.instants import SECOND, micros
+from simulator.service.exchange import Seen
+from simulator.world import metrics
+from simulator.world.columns import Ints
+from simulator.world.pods import Pod
+from sources.runai.catalogue import BASIC
+from sources.runai.reading.windows import SETTLE_LAG
+from tests.behaviour.scene import Scene
+from tests.behaviour.truth import offered
+
+SAMPLES = pa.schema(
+    {
+        "pod_id": pa.string(),
+        "metric": pa.string(),
+        "gpu": pa.int16(),
+        "sampled_at": pa.timestamp("us", "UTC"),
+        "value": pa.float64(),
+    }
+)
+_COMPARED = """
+with truth as (select pod_id, metric, coalesce(gpu, -1) as gpu, sampled_at, value from true_samples),
+
+said as (
+    select pod_id, metric, coalesce(gpu, -1) as gpu, sampled_at, count(*) as times, any_value(value) as value,
+        any_value(value_text) as value_text
+    from pod_metrics
+    group by all
+)
+
+select
+    pod_id,
+    metric,
+    gpu,
+    case
+        when said.times is null then 'lost'
+        when truth.value is null then 'made up'
+        when said.times > 1 then 'repeated'
+        else 'wrong'
+    end as what,
+    count(*) as samples,
+    min(sampled_at) as first_at,
+    max(sampled_at) as last_at
+from truth
+full join said using (pod_id, metric, gpu, sampled_at)
+where said.times is distinct from 1
+    or truth.value is null
+    or truth.value is distinct from said.value and said.value_text is null
+group by all
+order by all
+"""
+
+
+def sample_differences(
+    here: Scene,
+    since: datetime,
+    until: datetime | None = None,
+    *,
+    types: Sequence[str] = BASIC,
+    resolution: int = 60,
+    data_dir: Path | None = None,
+) -> list[str]:
+    """Say how published samples differ from the truth, by pod, metric and GPU; an empty list is a perfect copy.
+
+    The truth is every sample of the grid, from the step in which `since` lies until what had settled at `until`, of
+    every pod that the control plane shows now.
+    """
+    truth = true_samples(here, since, until or here.clock.now(), types, resolution)
+    with duckdb.connect(str((data_dir or here.data_dir) / "published" / "runai.duckdb"), read_only=True) as con:
+        con.execute("set TimeZone = 'UTC'")
+        con.register("true_samples", truth)
+        found = con.execute(_COMPARED).fetchall()
+    return [
+        f"{pod} {metric} {gpu}: {count} {what}, {first:%d %H:%M:%S} to {last:%d %H:%M:%S}"
+        for pod, metric, gpu, what, count, first, last in found
+    ]
+
+
+def true_samples(here: Scene, since: datetime, until: datetime, types: Sequence[str], resolution: int) -> pa.Table:
+    """Every sample that the control plane has of the pods that it shows."""
+    step = resolution * SECOND
+    first, end = micros(since) // step * step, micros(until - SETTLE_LAG) // step * step
+    parts = [SAMPLES.empty_table()]
+    for pod in (shown.pod for shown in offered(here.world, here.clock.now()).values()):
+        start = max(first, -(-pod.started // step) * step)
+        at = np.arange(start, max(start, min(end, pod.stopped)), step, dtype=np.int64)
+        parts += [_series(pod, metric, at) for metric in types if metrics.applies(pod, metric)]
+    return pa.concat_tables(parts)
+
+
+def _series(pod: Pod, metric: str, at: Ints) -> pa.Table:
+    gauge = metrics.gauges()[metric]
+    gpus = pod.gpus if gauge.is_per_gpu else (None,)
+    columns = [
+        [pod.id] * len(at) * len(gpus),
+        [metric] * len(at) * len(gpus),
+        [gpu for gpu in gpus for _ in at],
+        at.astype("datetime64[us]").tolist() * len(gpus),
+        [value for gpu in gpus for value in metrics.series(pod, metric, gpu, at).tolist()],
+    ]
+    return pa.table(columns, schema=SAMPLES)
+
+
+def metric_requests(here: Scene) -> list[Seen]:
+    """The requests for metrics since they were last forgotten."""
+    return [seen for seen in here.simulator.requests if seen.path.endswith("/metrics")]
+
+
+def series_of(here: Scene, data_dir: Path | None = None) -> dict[str, list[dict[str, Any]]]:
+    """The published samples and hours."""
+    return {table: here.rows(table, data_dir) for table in ("pod_metrics", "pod_metrics_hourly")}
+
+
+def book(here: Scene, table: str) -> list[dict[str, Any]]:
+    """Rows of a table of the build database."""
+    with duckdb.connect(str(here.data_dir / "state" / "build.duckdb"), read_only=True) as con:
+        con.execute("set TimeZone = 'UTC'")
+        relation = con.table(table)
+        return [dict(zip(relation.columns, row, strict=True)) for row in relation.order("all").fetchall()]
