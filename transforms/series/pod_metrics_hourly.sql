@@ -43,18 +43,28 @@ hours as (
 -- Stretches asked for at one resolution while the pod lived.
 stretches as (
     select
-        pod_id,
-        metric,
+        metric_steps.pod_id,
+        metric_steps.metric,
         metric_steps.resolution_seconds,
         greatest(metric_steps.since, metric_spans.started_at) as from_at,
         least(
-            lead(metric_steps.since) over (partition by pod_id, metric order by metric_steps.since),
+            lead(metric_steps.since) over (
+                partition by metric_steps.pod_id, metric_steps.metric order by metric_steps.since
+            ),
             metric_spans.asked_to,
             metric_spans.ended_at
         ) as to_at
     from metric_steps
     inner join metric_spans using (pod_id, metric)
-    where (pod_id, metric) in (select pod_id, metric from hours)
+    where (metric_steps.pod_id, metric_steps.metric) in (select (hours.pod_id, hours.metric) from hours)
+),
+
+pod_hours as (
+    select distinct
+        pod_id,
+        metric,
+        hour_at
+    from hours
 ),
 
 steps as (
@@ -62,12 +72,15 @@ steps as (
         pod_hours.*,
         sum(
             floor(
-                epoch(least(to_at, hour_at + interval '1 hour') - greatest(from_at, hour_at)) / resolution_seconds
+                epoch(
+                    least(stretches.to_at, pod_hours.hour_at + interval '1 hour')
+                    - greatest(stretches.from_at, pod_hours.hour_at)
+                ) / stretches.resolution_seconds
             )
         ) as steps
-    from (select distinct pod_id, metric, hour_at from hours) as pod_hours
+    from pod_hours
     inner join stretches using (pod_id, metric)
-    where from_at < hour_at + interval '1 hour' and to_at > hour_at
+    where stretches.from_at < pod_hours.hour_at + interval '1 hour' and stretches.to_at > pod_hours.hour_at
     group by all
 ),
 
