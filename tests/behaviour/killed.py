@@ -1,6 +1,8 @@
 """One run that dies at a given moment, as `kill -9` would have it: nothing is flushed, closed or told.
 
-python -m tests.behaviour.killed URL DATA_DIR DESTINATION AT POINT NTH
+python -m tests.behaviour.killed URL DATA_DIR DESTINATION METRICS AT POINT NTH
+
+A point may name a table, as in `copied pod_metrics`; then only its files count.
 """
 
 from __future__ import annotations
@@ -8,13 +10,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-from pipelines.run import run
+from pipelines import run as protocol
 from pipelines.settings import Settings
 from sources.runai.client import RunaiClient
 from sources.runai.credentials import ClientCredentials
@@ -39,6 +42,9 @@ POINTS: dict[str, tuple[dict[str, str], str]] = {
         {"duckdb": _DUCKDB + "DuckDbClient.complete_load", "filesystem": _FILES + "FilesystemClient.complete_load"},
         "after",
     ),
+    # The pods are the first load, and every checkpoint of metrics is one more.
+    "sampled": ({"": "pipelines.run:_Run._load"}, "after"),
+    "series written": ({"": "transforms.series:_merge"}, "before"),
     "taking in": ({"": "transforms.build:Build.take_in"}, "after"),
     "refreshing": ({"": "transforms.build:Build.refresh"}, "before"),
     "refreshed": ({"": "transforms.build:Build.refresh"}, "after"),
@@ -50,7 +56,9 @@ POINTS: dict[str, tuple[dict[str, str], str]] = {
 
 def arm(point: str, nth: int, destination: str) -> None:
     """Let the process die at the nth call of what the point names."""
-    targets, when = POINTS[point]
+    # The names of points hold spaces, those of tables none.
+    name_, table = (point, None) if point in POINTS else point.rsplit(" ", 1)
+    targets, when = POINTS[name_]
     module_name, _, path = targets.get(destination, targets.get("", "")).partition(":")
     *outer, name = path.split(".")
     holder: Any = import_module(module_name)
@@ -60,6 +68,8 @@ def arm(point: str, nth: int, destination: str) -> None:
     numbers = count(1)
 
     def fatal(*args: Any, **kwargs: Any) -> Any:
+        if table and args[0].job_file_info().table_name != table:
+            return original(*args, **kwargs)
         # Jobs are loaded by several threads at once.
         is_the_one = next(numbers) == nth
         if is_the_one and when == "before":
@@ -74,12 +84,16 @@ def arm(point: str, nth: int, destination: str) -> None:
 
 def main() -> None:
     """Run until the end comes; exit 0 if it does not."""
-    url, data_dir, destination, at, point, nth = sys.argv[1:]
+    url, data_dir, destination, metrics, at, point, nth = sys.argv[1:]
     arm(point, int(nth), destination)
     instant = datetime.fromisoformat(at)
-    settings = Settings(data_dir=Path(data_dir), destination=destination, metrics="none", progress="none")
-    with RunaiClient(url, ClientCredentials("demo", "canary-secret"), clock=lambda: instant) as client:
-        run(settings, client)
+    settings = Settings(data_dir=Path(data_dir), destination=destination, metrics=metrics, progress="none")
+    with (
+        RunaiClient(url, ClientCredentials("demo", "canary-secret"), clock=lambda: instant) as client,
+        # A few windows in each checkpoint.
+        patch.object(protocol, "CHECKPOINT", timedelta(milliseconds=20)),
+    ):
+        protocol.run(settings, client)
 
 
 if __name__ == "__main__":

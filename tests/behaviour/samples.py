@@ -118,9 +118,13 @@ def metric_requests(here: Scene) -> list[Seen]:
     return [seen for seen in here.simulator.requests if seen.path.endswith("/metrics")]
 
 
-def series_of(here: Scene, data_dir: Path | None = None) -> dict[str, list[dict[str, Any]]]:
-    """The published samples and hours."""
-    return {table: here.rows(table, data_dir) for table in ("pod_metrics", "pod_metrics_hourly")}
+def series_of(here: Scene, data_dir: Path | None = None) -> dict[str, pa.Table]:
+    """The published samples and hours, in one order."""
+    with duckdb.connect(str((data_dir or here.data_dir) / "published" / "runai.duckdb"), read_only=True) as con:
+        return {
+            table: con.sql(f"from {table} order by all").to_arrow_table()
+            for table in ("pod_metrics", "pod_metrics_hourly")
+        }
 
 
 def book(here: Scene, table: str) -> list[dict[str, Any]]:

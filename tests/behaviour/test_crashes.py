@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from simulator import WorldConfig
 from tests.behaviour.killed import KILLED
-from tests.behaviour.scene import Scene, scene
+from tests.behaviour.samples import sample_differences, series_of
+from tests.behaviour.scene import START, Scene, scene
 from tests.behaviour.truth import differences, offered
 
 # Point and which call of it. Loads of a run: the pods are the first, the row in `runs` the second.
@@ -35,8 +38,12 @@ MOMENTS = [
 ]
 
 
-def kill(here: Scene, data_dir: Path, point: str, nth: int) -> int:
-    command = [sys.executable, "-m", "tests.behaviour.killed", here.url, str(data_dir), here.destination]
+# The pods are the first load, and metrics come after them.
+WHILE_SAMPLING = [("sampled", 2), ("copied pod_metrics", 1), ("committing", 2), ("series written", 1)]
+
+
+def kill(here: Scene, data_dir: Path, point: str, nth: int, metrics: str = "none") -> int:
+    command = [sys.executable, "-m", "tests.behaviour.killed", here.url, str(data_dir), here.destination, metrics]
     command += [here.clock.now().isoformat(), point, str(nth)]
     return subprocess.run(command, check=False, capture_output=True, timeout=120).returncode
 
@@ -67,6 +74,24 @@ def test_history_does_not_know_that_a_run_was_killed(tmp_path: Path, destination
             here.run(data_dir=calm)
             assert here.published() == here.published(calm), f"after {point} {nth}"
             here.advance(hours=9)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("destination", ["duckdb", "filesystem"])
+@pytest.mark.parametrize("machine", ["same", "fresh"])
+def test_samples_do_not_know_that_a_run_was_killed(tmp_path: Path, destination: str, machine: str) -> None:
+    """One data directory dies at every moment in turn; its samples and hours are those of one that never does."""
+    with scene(tmp_path / "killed", destination, config=WorldConfig(pods=60, start=START)) as here:
+        calm, floor = tmp_path / "calm", here.clock.now() - timedelta(hours=24)
+        for point, nth in WHILE_SAMPLING:
+            assert kill(here, here.data_dir, point, nth, "basic") == KILLED, f"{point} {nth} was never reached"
+            if machine == "fresh":
+                shutil.rmtree(here.data_dir / "state")
+            here.run(metrics="basic")
+            here.run(data_dir=calm, metrics="basic")
+            assert sample_differences(here, floor) == [], f"after {point} {nth}"
+            assert series_of(here) == series_of(here, calm), f"after {point} {nth}"
+            here.advance(minutes=400)
 
 
 def test_the_killed_process_is_really_killed(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from pipelines import run as protocol
 from pipelines.run import rebuild
 from simulator import Fault, Switches, WorldConfig
 from simulator.world.config import Outage
@@ -33,8 +35,14 @@ def small(data_dir: Path, destination: str = "duckdb", **facts: Any) -> Iterator
 
 
 @pytest.fixture
-def few(tmp_path: Path, destination: str) -> Iterator[Scene]:
+def here(tmp_path: Path, destination: str) -> Iterator[Scene]:
     with small(tmp_path / "data", destination) as made:
+        yield made
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Scene]:
+    with small(tmp_path / "data") as made:
         yield made
 
 
@@ -50,45 +58,72 @@ def start_pods(here: Scene, count: int = 2, ago: timedelta = timedelta(hours=5),
     return [pod.id for pod in here.world.add(count, created_at=created, started_at=created, **instants)]
 
 
-def test_every_sample_is_there_once_however_often_one_ran(few: Scene) -> None:
-    ends, stays = start_pods(few)
-    floor = few.clock.now() - DAY
-    few.run(metrics="basic")
-    assert sample_differences(few, floor) == []
-    few.advance(minutes=53)
-    few.world.complete(ends, few.clock.now() - timedelta(minutes=17, seconds=3))
-    start_pods(few, ago=timedelta(minutes=40), completed_at=few.clock.now() - timedelta(minutes=9))
-    gone, _ = start_pods(few, ago=timedelta(minutes=31))
-    few.world.delete(gone, few.clock.now() - timedelta(minutes=4))
-    start_pods(few, ago=timedelta(hours=30), visible_from=few.clock.now() + timedelta(minutes=20))
-    few.run(metrics="basic")
-    assert sample_differences(few, floor) == []
-    few.advance(hours=1)
-    few.world.delete(stays)
-    few.run(metrics="basic")
-    assert sample_differences(few, floor) == []
-    few.advance(days=3, minutes=7)
-    few.run(metrics="basic")
-    assert sample_differences(few, floor) == []
+def test_every_sample_is_there_once_however_often_one_ran(here: Scene) -> None:
+    ends, stays = start_pods(here)
+    floor = here.clock.now() - DAY
+    here.run(metrics="basic")
+    assert sample_differences(here, floor) == []
+    here.advance(minutes=53)
+    here.world.complete(ends, here.clock.now() - timedelta(minutes=17, seconds=3))
+    start_pods(here, ago=timedelta(minutes=40), completed_at=here.clock.now() - timedelta(minutes=9))
+    gone, _ = start_pods(here, ago=timedelta(minutes=31))
+    here.world.delete(gone, here.clock.now() - timedelta(minutes=4))
+    start_pods(here, ago=timedelta(hours=30), visible_from=here.clock.now() + timedelta(minutes=20))
+    here.run(metrics="basic")
+    assert sample_differences(here, floor) == []
+    here.advance(hours=1)
+    here.world.delete(stays)
+    here.run(metrics="basic")
+    assert sample_differences(here, floor) == []
+    here.advance(days=3, minutes=7)
+    here.run(metrics="basic")
+    assert sample_differences(here, floor) == []
 
 
-def test_the_floor_moves_back_and_only_back(few: Scene) -> None:
-    start_pods(few, ago=timedelta(days=4))
-    floor = few.clock.now() - DAY
-    few.run(metrics="basic")
-    few.advance(hours=1)
-    few.run(metrics="basic", since=few.clock.now() - timedelta(hours=2))
-    assert sample_differences(few, floor) == []
+def test_the_floor_moves_back_and_only_back(one: Scene) -> None:
+    start_pods(one, ago=timedelta(days=4))
+    floor = one.clock.now() - DAY
+    one.run(metrics="basic")
+    one.advance(hours=1)
+    start_pods(one, completed_at=one.clock.now() - timedelta(hours=3))
+    one.run(metrics="basic", since=one.clock.now() - timedelta(hours=2))
+    assert sample_differences(one, floor) == []
     deep = floor - timedelta(days=2, minutes=5, seconds=7)
-    few.run(metrics="basic", since=deep)
-    assert sample_differences(few, deep) == []
-    few.advance(hours=1)
-    few.simulator.clear_requests()
-    few.run(metrics="basic")
-    assert sample_differences(few, deep) == []
+    one.run(metrics="basic", since=deep)
+    assert sample_differences(one, deep) == []
+    one.advance(hours=1)
+    one.simulator.clear_requests()
+    one.run(metrics="basic")
+    assert sample_differences(one, deep) == []
     assert all(
-        seen.params["start"] > f"{few.clock.now() - timedelta(hours=2):%Y-%m-%d}" for seen in metric_requests(few)
+        seen.params["start"] > f"{one.clock.now() - timedelta(hours=2):%Y-%m-%d}" for seen in metric_requests(one)
     )
+
+
+def test_a_run_that_dies_while_the_floor_moves_back_leaves_no_hole(
+    quiet: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_pods(quiet, ago=timedelta(days=6))
+    quiet.run(metrics="basic")
+    deep = quiet.clock.now() - timedelta(days=5)
+    quiet.simulator.switches = Switches(latency=0.05)
+    load, loads = protocol._Run._load, count(1)
+
+    def mortal(run: Any, resources: list[Any]) -> None:
+        load(run, resources)
+        # The pods, and the first checkpoint.
+        if next(loads) == 2:
+            raise RuntimeError("dies")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(protocol, "CHECKPOINT", timedelta(milliseconds=20))
+        patch.setattr(protocol._Run, "_load", mortal)
+        with pytest.raises(RuntimeError, match="dies"):
+            quiet.run(metrics="basic", since=deep)
+    quiet.simulator.clear_requests()
+    quiet.run(metrics="basic", since=deep)
+    assert len(metric_requests(quiet)) > 0
+    assert sample_differences(quiet, deep) == []
 
 
 def test_an_earlier_until_bounds_windows_and_loses_none(quiet: Scene) -> None:
@@ -105,16 +140,16 @@ def test_an_earlier_until_bounds_windows_and_loses_none(quiet: Scene) -> None:
     assert sample_differences(quiet, until - DAY) == []
 
 
-def test_running_again_at_once_asks_for_nothing_and_links_every_file(few: Scene) -> None:
-    few.run(metrics="basic")
-    few.advance(hours=13)
-    few.run(metrics="basic")
-    before, nodes = series_of(few), inodes(few)
-    few.simulator.clear_requests()
-    few.run(metrics="basic")
-    assert metric_requests(few) == []
-    assert series_of(few) == before
-    assert inodes(few) == nodes
+def test_running_again_at_once_asks_for_nothing_and_links_every_file(one: Scene) -> None:
+    one.run(metrics="basic")
+    one.advance(hours=13)
+    one.run(metrics="basic")
+    before, nodes = series_of(one), inodes(one)
+    one.simulator.clear_requests()
+    one.run(metrics="basic")
+    assert metric_requests(one) == []
+    assert series_of(one) == before
+    assert inodes(one) == nodes
 
 
 @pytest.mark.parametrize(("types", "groups"), [("basic", 1), ("all", 3)])
@@ -298,40 +333,40 @@ def test_another_resolution_neither_reads_again_nor_counts_twice(quiet: Scene) -
     assert series_of(quiet) == before
 
 
-def test_rebuilding_gives_what_many_runs_gave(few: Scene) -> None:
+def test_rebuilding_gives_what_many_runs_gave(here: Scene) -> None:
     """Whatever was failed, left out, late, asked for again or at another resolution on the way."""
-    failing, ends, *_ = start_pods(few, count=5)
-    few.run(metrics="basic")
-    few.advance(minutes=32)
-    few.simulator.switches = Switches(faults=(Fault(f"{failing}/metrics", status=500),))
-    few.run(metrics="basic")
-    few.advance(minutes=45)
-    few.simulator.switches = Switches(partial_metrics=0.5, samples_include_end=True)
-    few.run(metrics="basic", resolution=15)
-    few.simulator.switches = Switches(metric_retention_days=0.03)
-    few.world.complete(ends, few.clock.now() - timedelta(minutes=20))
-    few.advance(hours=2)
-    few.run(metrics="all", since=few.clock.now() - timedelta(days=2))
-    few.simulator.switches = Switches(advanced_metrics=True)
-    few.advance(hours=25)
-    few.run(metrics="all")
-    before, gaps = series_of(few), [book(few, name) for name in ("metric_gaps", "metric_spans", "metrics_off")]
-    rebuild(few.settings())
-    after = series_of(few)
-    assert [book(few, name) for name in ("metric_gaps", "metric_spans", "metrics_off")] == gaps
+    failing, ends, *_ = start_pods(here, count=5)
+    here.run(metrics="basic")
+    here.advance(minutes=32)
+    here.simulator.switches = Switches(faults=(Fault(f"{failing}/metrics", status=500),))
+    here.run(metrics="basic")
+    here.advance(minutes=45)
+    here.simulator.switches = Switches(partial_metrics=0.5, samples_include_end=True)
+    here.run(metrics="basic", resolution=15)
+    here.simulator.switches = Switches(metric_retention_days=0.03)
+    here.world.complete(ends, here.clock.now() - timedelta(minutes=20))
+    here.advance(hours=2)
+    here.run(metrics="all", since=here.clock.now() - timedelta(days=2))
+    here.simulator.switches = Switches(advanced_metrics=True)
+    here.advance(hours=25)
+    here.run(metrics="all")
+    before, gaps = series_of(here), [book(here, name) for name in ("metric_gaps", "metric_spans", "metrics_off")]
+    rebuild(here.settings())
+    after = series_of(here)
+    assert [book(here, name) for name in ("metric_gaps", "metric_spans", "metrics_off")] == gaps
     assert after["pod_metrics"] == before["pod_metrics"]
     assert after["pod_metrics_hourly"] == before["pod_metrics_hourly"]
 
 
-def test_a_day_that_is_over_is_one_file_pod_by_pod_and_readers_keep_what_they_opened(few: Scene) -> None:
-    start_pods(few, count=20)
-    few.run(metrics="all")
-    with duckdb.connect(str(few.data_dir / "published" / "runai.duckdb"), read_only=True) as reader:
+def test_a_day_that_is_over_is_one_file_pod_by_pod_and_readers_keep_what_they_opened(one: Scene) -> None:
+    start_pods(one, count=20)
+    one.run(metrics="all")
+    with duckdb.connect(str(one.data_dir / "published" / "runai.duckdb"), read_only=True) as reader:
         before = reader.execute("select count(*), max(sampled_at) from pod_metrics").fetchall()
         for hours in (5, 6, 6):
-            few.advance(hours=hours)
-            few.run(metrics="all")
-        days = list((few.data_dir / "published" / "parquet" / "pod_metrics").iterdir())
+            one.advance(hours=hours)
+            one.run(metrics="all")
+        days = list((one.data_dir / "published" / "parquet" / "pod_metrics").iterdir())
         assert len(days) == 3
         for day in sorted(days)[:-1]:
             (file,) = day.iterdir()

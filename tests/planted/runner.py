@@ -121,19 +121,19 @@ for init in pathlib.Path.cwd().glob("*/__init__.py"):
 
 def _pytest(copy: Path, tests: list[str]) -> tuple[int, str]:
     options = ["-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-o", "timeout=60"]
-    return _python(copy, ["-m", "pytest", *options, *tests])
+    return _python(copy, ["-m", "pytest", *options, *tests], HANG_SECONDS * len(tests))
 
 
-def _python(copy: Path, arguments: list[str]) -> tuple[int, str]:
+def _python(copy: Path, arguments: list[str], seconds: int = HANG_SECONDS) -> tuple[int, str]:
     # Compiled files are told apart by size and second only: a mutation may change neither.
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, *arguments]
     try:
         done = subprocess.run(
-            command, cwd=copy, env=environment, capture_output=True, text=True, timeout=HANG_SECONDS, check=False
+            command, cwd=copy, env=environment, capture_output=True, text=True, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
-        return -1, f"hung for {HANG_SECONDS} s"
+        return -1, f"hung for {seconds} s"
     return done.returncode, done.stdout + done.stderr
 
 

@@ -40,47 +40,52 @@ hours as (
     group by all
 ),
 
--- Stretches asked for at one resolution while the pod lived.
-stretches as (
+series as (
     select
-        metric_steps.pod_id,
-        metric_steps.metric,
-        metric_steps.resolution_seconds,
-        greatest(metric_steps.since, metric_spans.started_at) as from_at,
-        least(
-            lead(metric_steps.since) over (
-                partition by metric_steps.pod_id, metric_steps.metric order by metric_steps.since
-            ),
-            metric_spans.asked_to,
-            metric_spans.ended_at
-        ) as to_at
-    from metric_steps
-    inner join metric_spans using (pod_id, metric)
-    where (metric_steps.pod_id, metric_steps.metric) in (select (hours.pod_id, hours.metric) from hours)
-),
-
-pod_hours as (
-    select distinct
         pod_id,
         metric,
         hour_at
     from hours
+    group by all
+),
+
+touched_steps as (
+    select
+        metric_steps.pod_id,
+        metric_steps.metric,
+        metric_steps.resolution_seconds,
+        metric_steps.since,
+        lead(metric_steps.since) over (
+            partition by metric_steps.pod_id, metric_steps.metric order by metric_steps.since
+        ) as until
+    from metric_steps
+    semi join series using (pod_id, metric)
+),
+
+-- What of an hour was asked for at one resolution while the pod lived.
+stretches as (
+    select
+        series.pod_id,
+        series.metric,
+        series.hour_at,
+        touched_steps.resolution_seconds,
+        greatest(series.hour_at, touched_steps.since, metric_spans.started_at) as from_at,
+        least(
+            series.hour_at + interval '1 hour', touched_steps.until, metric_spans.asked_to, metric_spans.ended_at
+        ) as to_at
+    from series
+    inner join touched_steps using (pod_id, metric)
+    inner join metric_spans using (pod_id, metric)
 ),
 
 steps as (
     select
-        pod_hours.*,
-        sum(
-            floor(
-                epoch(
-                    least(stretches.to_at, pod_hours.hour_at + interval '1 hour')
-                    - greatest(stretches.from_at, pod_hours.hour_at)
-                ) / stretches.resolution_seconds
-            )
-        ) as steps
-    from pod_hours
-    inner join stretches using (pod_id, metric)
-    where stretches.from_at < pod_hours.hour_at + interval '1 hour' and stretches.to_at > pod_hours.hour_at
+        pod_id,
+        metric,
+        hour_at,
+        sum(floor(epoch(to_at - from_at) / resolution_seconds)) as steps
+    from stretches
+    where from_at < to_at
     group by all
 ),
 
