@@ -157,6 +157,7 @@ class _Run:
             resolution=self.settings.resolution,
             report=self.result.metrics,
             progress=progress,
+            expected=size.requests,
         )
         while not reading.is_done:
             self._load([pod_metrics_part(reading, CHECKPOINT)])

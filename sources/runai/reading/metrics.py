@@ -65,6 +65,7 @@ class MetricReading:
         resolution: int = 60,
         report: MetricsReport | None = None,
         progress: Progress = SILENT,
+        expected: int | None = None,
     ) -> None:
         """Prepare to read; nothing is asked yet.
 
@@ -76,6 +77,7 @@ class MetricReading:
             resolution: seconds between samples, for targets that name none.
             report: is added to.
             progress: is told after each request.
+            expected: how many windows there will be, where that is known: tells the time left.
         """
         self.report = report or MetricsReport()
         self.is_done = False
@@ -83,7 +85,8 @@ class MetricReading:
         self._progress = progress
         self._limits = MetricLimits()
         self._began = time.monotonic()
-        self._samples = 0
+        self._samples = self._windows_done = 0
+        self._expected = expected
         named = {CATALOGUE[name].called(client.version): name for name in CATALOGUE}
         self._parse = partial(measurements_of, names=named)
         self._windows = (window for target in targets for window in windows_of(target, types, as_of, resolution))
@@ -110,9 +113,17 @@ class MetricReading:
     def _tell(self, answers: list[Answer]) -> None:
         samples = sum(answer.body.samples.num_rows for _, answer in answers if isinstance(answer, Reply))
         self._samples += samples
-        rate = self._samples / max(time.monotonic() - self._began, 1e-9)
-        retries = self._client.stats.snapshot().retries
-        self._progress.advance(samples=self._samples, samples_a_second=int(rate), retries=retries)
+        self._windows_done += 1
+        spent = max(time.monotonic() - self._began, 1e-9)
+        ahead = max(self._expected - self._windows_done, 0) if self._expected else 0
+        seconds = spent / self._windows_done * ahead
+        left = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s" if seconds >= 1 else ""
+        self._progress.advance(
+            samples=self._samples,
+            samples_a_second=int(self._samples / spent),
+            retries=self._client.stats.snapshot().retries,
+            left=left,
+        )
 
     def _until(self, pause_after: timedelta | None) -> Iterator[Window]:
         end = None if pause_after is None else time.monotonic() + pause_after.total_seconds()

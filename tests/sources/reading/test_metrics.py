@@ -303,3 +303,28 @@ def test_names_of_pods_are_no_paths() -> None:
         list(MetricReading(connected, [MetricTarget("a/b?", "w#", NOW - HOUR)], types=BASIC, as_of=NOW).batches())
     (request,) = plane.gets
     assert request.url.raw_path.split(b"?")[0] == b"/api/v1/workloads/w%23/pods/a%2Fb%3F/metrics"
+
+
+def test_progress_tells_what_a_person_asks() -> None:
+    told: list[dict[str, object]] = []
+
+    class Listener:
+        def stage(self, name: str, total: int | None = None, unit: str = "") -> None:
+            """Nothing begins here."""
+
+        def advance(self, n: int = 1, **facts: object) -> None:
+            told.append({"n": n, **facts})
+
+    world = World(WorldConfig(pods=50, start=NOW - timedelta(days=10)), Clock(NOW))
+    pods = world.add(3, created_at=RUNNING, started_at=RUNNING)
+    targets = [MetricTarget(pod.id, pod.workload_id, NOW - timedelta(hours=1)) for pod in pods]
+    with (
+        Simulator(world, switches=Switches(latency=0.4), client_secret="s").serve() as url,
+        RunaiClient(url, ClientCredentials("demo", "s"), concurrency=1) as client,
+    ):
+        reading = MetricReading(client, targets, types=BASIC, as_of=NOW, progress=Listener(), expected=9)
+        list(reading.batches())
+    assert [fact["n"] for fact in told] == [1, 1, 1]
+    assert told[-1]["samples"] == reading.report.samples_read > 0
+    assert str(told[0]["left"]).endswith(" s")
+    assert told[-1]["retries"] == 0
