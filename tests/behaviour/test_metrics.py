@@ -134,6 +134,7 @@ def test_an_earlier_until_bounds_windows_and_loses_none(quiet: Scene) -> None:
     quiet.simulator.switches = Switches(faults=(Fault(f"{failing}/metrics", status=500),))
     assert quiet.run(metrics="basic").metrics.windows_failed > 0
     quiet.simulator.switches = Switches()
+    quiet.advance(minutes=1)
     # It ends amid the windows that failed.
     quiet.run(metrics="basic", until=until + timedelta(hours=2))
     quiet.run(metrics="basic")
