@@ -29,6 +29,25 @@ def token(url: str) -> str:
     return str(answer.raise_for_status().json()["accessToken"])
 
 
+def new_pipeline(folder: Path) -> Any:
+    """A dlt pipeline into a DuckDB file in the folder."""
+    import dlt
+
+    return dlt.pipeline(
+        "bench",
+        pipelines_dir=str(folder / "state"),
+        destination=dlt.destinations.duckdb(str(folder / "bench.duckdb")),
+        dataset_name="raw",
+    )
+
+
+def count(pipeline: Any, table: str) -> int:
+    """Rows of a table that a pipeline loaded."""
+    with pipeline.sql_client() as sql:
+        rows = sql.execute_sql(f"select count(*) from {table}")
+    return int(rows[0][0]) if rows else 0
+
+
 def stock(url: str, folder: Path) -> dict[str, float]:
     """dlt's `rest_api` source as its documentation shows it: offset pages of 100, rows inserted as text."""
     return _rest_api(url, folder, page=100)
@@ -40,7 +59,6 @@ def tuned(url: str, folder: Path) -> dict[str, float]:
 
 
 def _rest_api(url: str, folder: Path, page: int, **options: Any) -> dict[str, float]:
-    import dlt
     from dlt.sources.rest_api import rest_api_source
 
     bearer = token(url)
@@ -66,17 +84,10 @@ def _rest_api(url: str, folder: Path, page: int, **options: Any) -> dict[str, fl
             ],
         }
     )
-    pipeline = dlt.pipeline(
-        "bench",
-        pipelines_dir=str(folder / "state"),
-        destination=dlt.destinations.duckdb(str(folder / "bench.duckdb")),
-        dataset_name="raw",
-    )
+    pipeline = new_pipeline(folder)
     pipeline.run(source, **options).raise_on_failed_jobs()
     seconds = time.perf_counter() - started
-    with pipeline.sql_client() as sql:
-        rows = sql.execute_sql("select count(*) from pods")
-    return {"seconds": seconds, "pods": rows[0][0] if rows else 0}
+    return {"seconds": seconds, "pods": count(pipeline, "pods")}
 
 
 def floor(url: str, folder: Path) -> dict[str, float]:  # noqa: ARG001 - it keeps nothing
@@ -105,18 +116,11 @@ def bare(url: str, folder: Path) -> dict[str, float]:
     pages = _pages(url, bearer)
     first = next(pages)
     names = sorted({name for pod in first for name in pod})
-    pipeline = dlt.pipeline(
-        "bench",
-        pipelines_dir=str(folder / "state"),
-        destination=dlt.destinations.duckdb(str(folder / "bench.duckdb")),
-        dataset_name="raw",
-    )
+    pipeline = new_pipeline(folder)
     resource = dlt.resource((table(page) for page in chain([first], pages)), name="pods", write_disposition="append")
     pipeline.run(resource, loader_file_format="parquet").raise_on_failed_jobs()
     seconds = time.perf_counter() - started
-    with pipeline.sql_client() as sql:
-        rows = sql.execute_sql("select count(*) from pods")
-    return {"seconds": seconds, "pods": rows[0][0] if rows else 0}
+    return {"seconds": seconds, "pods": count(pipeline, "pods")}
 
 
 def _pages(url: str, bearer: str) -> Iterator[list[dict[str, Any]]]:

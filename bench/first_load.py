@@ -33,17 +33,8 @@ def play(rounds: int, pods: int = PODS) -> Scene:
     with Plane("first-load", pods) as plane:
         _one("floor", plane)  # The server renders its pods once; nobody shall pay for that.
         plane.requests()
-        for name in table.turns(rounds):
-            measured = _one(name, plane)
-            table.add(name, measured, plane.requests())
-            print(
-                f"{name:<6} {measured.seconds:6.1f} s {measured.cpu_seconds:6.1f} s CPU {measured.peak_mb:6.0f} MB",
-                flush=True,
-            )
-    if len(table.all("pods")) != 1:
-        raise RuntimeError(f"the contestants do not agree on the number of pods: {table.all('pods')}")
-    found = f"{table.all('pods').pop():,.0f} pods"
-    return Scene(f"First load: {found} over loopback", table.lines(), list(_goals(table)))
+        found = table.play(rounds, lambda name: _one(name, plane), plane.requests)
+    return Scene(f"First load: {found:,.0f} pods over loopback", table.lines(), list(_goals(table)))
 
 
 def _one(name: str, plane: Plane) -> Measured:

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench.contestants import LIST, MAX_PAGE, token
+from bench.contestants import LIST, MAX_PAGE, count, new_pipeline, token
 
 _BASIC: Final = (
     "GPU_UTILIZATION",
@@ -99,9 +99,9 @@ def _rest_api(
     client = {"base_url": url, "auth": {"type": "bearer", "token": bearer}}
     config: Any = {"client": client, "resources": [pods, *children]}
     source = rest_api_source(config)
-    pipeline = _pipeline(folder)
+    pipeline = new_pipeline(folder)
     pipeline.run(source, **options).raise_on_failed_jobs()
-    return {"seconds": time.perf_counter() - started, "samples": _count(pipeline, "metrics__values")}
+    return {"seconds": time.perf_counter() - started, "samples": count(pipeline, "metrics__values")}
 
 
 def bare(url: str, folder: Path, since: str, until: str) -> dict[str, float]:
@@ -110,10 +110,10 @@ def bare(url: str, folder: Path, since: str, until: str) -> dict[str, float]:
 
     bearer = token(url)
     started = time.perf_counter()
-    pipeline = _pipeline(folder)
+    pipeline = new_pipeline(folder)
     resource = dlt.resource(_tables(url, bearer, since, until), name="samples", write_disposition="append")
     pipeline.run(resource, loader_file_format="parquet").raise_on_failed_jobs()
-    return {"seconds": time.perf_counter() - started, "samples": _count(pipeline, "samples")}
+    return {"seconds": time.perf_counter() - started, "samples": count(pipeline, "samples")}
 
 
 def floor(url: str, folder: Path, since: str, until: str) -> dict[str, float]:
@@ -189,23 +189,6 @@ def _tables(url: str, bearer: str, since: str, until: str) -> Iterator[Any]:
                     waiting, size = [], 0
         if waiting:
             yield table(waiting)
-
-
-def _pipeline(folder: Path) -> Any:
-    import dlt
-
-    return dlt.pipeline(
-        "bench",
-        pipelines_dir=str(folder / "state"),
-        destination=dlt.destinations.duckdb(str(folder / "bench.duckdb")),
-        dataset_name="raw",
-    )
-
-
-def _count(pipeline: Any, table: str) -> int:
-    with pipeline.sql_client() as sql:
-        rows = sql.execute_sql(f"select count(*) from {table}")
-    return int(rows[0][0]) if rows else 0
 
 
 CONTESTANTS: Final[dict[str, Callable[[str, Path, str, str], dict[str, float]]]] = {

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from bench.child import Measured, run
-from bench.contestants import CLIENT
+from bench.ours import publish
 from bench.plane import Plane
 from bench.rounds import Goal, Rounds, Scene
 
@@ -24,7 +23,7 @@ TITLES: Final = {
     "floor": "bare download, parse and insert, no dlt",
     "ours": "this project, published",
 }
-COMMAND: Final = ("pipelines/pods_pipeline.py", "run", "--metrics", "all", "--progress", "none", "--concurrency", "16")
+ALL_METRICS: Final = ("--metrics", "all", "--concurrency", "16")
 
 
 def play(rounds: int) -> Scene:
@@ -40,17 +39,8 @@ def play(rounds: int) -> Scene:
         since = until - STRETCH
         _one("floor", plane, since, until)  # The server renders its samples once; nobody shall pay for that.
         plane.requests()
-        for name in table.turns(rounds):
-            measured = _one(name, plane, since, until)
-            table.add(name, measured, plane.requests())
-            print(
-                f"{name:<6} {measured.seconds:6.1f} s {measured.cpu_seconds:6.1f} s CPU {measured.peak_mb:6.0f} MB",
-                flush=True,
-            )
-    if len(table.all("samples")) != 1:
-        raise RuntimeError(f"the contestants do not agree on the number of samples: {table.all('samples')}")
-    found = f"{table.all('samples').pop():,.0f} samples of {PODS} pods"
-    return Scene(f"Metrics: {found} over loopback", table.lines(), list(_goals(table)))
+        found = table.play(rounds, lambda name: _one(name, plane, since, until), plane.requests)
+    return Scene(f"Metrics: {found:,.0f} samples of {PODS} pods over loopback", table.lines(), list(_goals(table)))
 
 
 def _one(name: str, plane: Plane, since: datetime, until: datetime) -> Measured:
@@ -58,22 +48,9 @@ def _one(name: str, plane: Plane, since: datetime, until: datetime) -> Measured:
         folder = Path(scratch)
         stretch = [instant.isoformat().replace("+00:00", "Z") for instant in (since, until)]
         if name == "ours":
-            return publish(plane.url, folder, since, until)
+            bounds = ["--since", since.isoformat(), "--until", (until + SETTLE_LAG).isoformat()]
+            return publish(plane.url, folder, [*ALL_METRICS, *bounds])
         return run(["-m", "bench.metric_contestants", name, plane.url, scratch, *stretch], folder)
-
-
-def publish(url: str, folder: Path, since: datetime, until: datetime) -> Measured:
-    """One run, published, with its data in `folder/data`."""
-    data = folder / "data"
-    bounds = ["--since", since.isoformat(), "--until", (until + SETTLE_LAG).isoformat()]
-    measured = run(
-        [*COMMAND, *bounds, "--data-dir", str(data)],
-        folder,
-        SOURCES__RUNAI__BASE_URL=url,
-        SOURCES__RUNAI__CLIENT_ID=CLIENT["clientID"],
-        SOURCES__RUNAI__CLIENT_SECRET=CLIENT["clientSecret"],
-    )
-    return replace(measured, said=run(["-m", "bench.ours", str(data)], folder).said)
 
 
 def _goals(table: Rounds) -> Iterator[Goal]:

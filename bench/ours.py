@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -15,14 +16,15 @@ from typing import Final
 from bench.child import Measured, run
 from bench.contestants import CLIENT
 
-COMMAND: Final = ("pipelines/pods_pipeline.py", "run", "--metrics", "none", "--progress", "none", "--data-dir")
+COMMAND: Final = ("pipelines/pods_pipeline.py", "run", "--progress", "none")
+NO_METRICS: Final = ("--metrics", "none")
 
 
-def publish(url: str, folder: Path) -> Measured:
+def publish(url: str, folder: Path, options: Sequence[str] = NO_METRICS) -> Measured:
     """One run, published, with its data in `folder/data`; what it says comes from its own tables."""
     data = folder / "data"
     measured = run(
-        [*COMMAND, str(data)],
+        [*COMMAND, *options, "--data-dir", str(data)],
         folder,
         SOURCES__RUNAI__BASE_URL=url,
         SOURCES__RUNAI__CLIENT_ID=CLIENT["clientID"],

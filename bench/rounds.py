@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
@@ -39,6 +39,24 @@ class Rounds:
         self._titles = titles
         self._counted = counted
         self._found: dict[tuple[str, str], list[float]] = {}
+
+    def play(self, rounds: int, one: Callable[[str], Measured], requests: Callable[[], int]) -> float:
+        """Let each contestant take its turns, tell of each, and return how many of `counted` all of them found.
+
+        Raises:
+            RuntimeError: a contestant found fewer or more than the others.
+        """
+        for name in self.turns(rounds):
+            measured = one(name)
+            self.add(name, measured, requests())
+            print(
+                f"{name:<6} {measured.seconds:6.1f} s {measured.cpu_seconds:6.1f} s CPU {measured.peak_mb:6.0f} MB",
+                flush=True,
+            )
+        found = self.all(self._counted)
+        if len(found) != 1:
+            raise RuntimeError(f"the contestants do not agree on the number of {self._counted}: {found}")
+        return found.pop()
 
     def turns(self, rounds: int) -> Iterator[str]:
         """Names in turn; each round begins with another contestant, so that none always runs after the same."""

@@ -12,7 +12,7 @@ import duckdb
 
 from sources.runai.reading.disputes import Difference, Dispute, disputes
 from sources.runai.reading.known import Expected, KnownPod
-from transforms.sql import literal, literals
+from transforms.sql import instant, literals
 
 _COLUMNS: Final = ", ".join(KnownPod._fields)
 
@@ -30,7 +30,7 @@ class BuildKnown:
 
         One from the future was written by a clock that went wrong, and would let cursors jump over what is to come.
         """
-        query = f"select max(as_of) from raw_runs where open_set_read_at is not null and as_of <= {_instant(self._now)}"
+        query = f"select max(as_of) from raw_runs where open_set_read_at is not null and as_of <= {instant(self._now)}"
         row: tuple[datetime | None] | None = self._con.execute(query).fetchone()
         return row[0] if row else None
 
@@ -67,7 +67,7 @@ class BuildKnown:
 
     def created_between(self, start: datetime, end: datetime) -> Mapping[str, KnownPod]:
         """Reachable pods with `start <= created_at < end`, by id."""
-        return self._pods(f"is_reachable and created_at >= {_instant(start)} and created_at < {_instant(end)}")
+        return self._pods(f"is_reachable and created_at >= {instant(start)} and created_at < {instant(end)}")
 
     def expected_by_day(self, *, created_until: datetime, deleted_since: datetime) -> Mapping[date, Expected]:
         """Count the pods that the API should list, per UTC day of `created_at`."""
@@ -76,10 +76,10 @@ class BuildKnown:
             select
                 cast(created_at as date) as day,
                 count(*) filter (not is_deleted) as alive,
-                count(*) filter (is_deleted and deleted_at >= {_instant(deleted_since)}) as deleted,
+                count(*) filter (is_deleted and deleted_at >= {instant(deleted_since)}) as deleted,
                 count(*) filter (is_deleted and deleted_at is null) as undated
             from known_pods
-            where is_reachable and created_at <= {_instant(created_until)}
+            where is_reachable and created_at <= {instant(created_until)}
             group by day
             """
         ).fetchall()
@@ -97,7 +97,7 @@ class BuildKnown:
                     max(api_count - warehouse_count) filter (not contains(filter, 'deleted=true')) as alive,
                     max(api_count - warehouse_count) filter (contains(filter, 'deleted=true')) as deleted
                 from raw_pod_counts
-                where not is_whole and warehouse_count is not null and as_of <= {_instant(self._now)}
+                where not is_whole and warehouse_count is not null and as_of <= {instant(self._now)}
                 group by all
             )
 
@@ -125,7 +125,3 @@ class BuildKnown:
 
     def _list(self, query: str) -> list[Any]:
         return [value for (value,) in self._con.execute(query).fetchall()]
-
-
-def _instant(instant: datetime) -> str:
-    return f"cast({literal(instant.isoformat())} as timestamptz)"

@@ -45,17 +45,7 @@ CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 """How far a clock may jump back before a run says so: NTP's corrections are smaller."""
 VERSION: Final = version("runai-pods")
 METRIC_TYPES: Final = [
-    MetricType(
-        metric.metric,
-        metric.unit,
-        metric.per_gpu,
-        metric.needs_gpu,
-        metric.is_advanced,
-        metric.since_version,
-        metric.kind,
-        metric.meaning,
-    )
-    for metric in CATALOGUE.values()
+    MetricType(*(getattr(metric, name) for name in MetricType._fields)) for metric in CATALOGUE.values()
 ]
 
 
@@ -145,7 +135,7 @@ class _Run:
     def _read_metrics(self, types: tuple[str, ...], progress: Progress) -> None:
         """Load metrics in checkpoints: a kill costs what was read since the last."""
         plan = self.metric_plan(types)
-        size = plan.size()
+        size = plan.size
         if not size.requests:
             return
         progress.stage("metrics", total=size.requests, unit="requests")
@@ -296,7 +286,7 @@ def plan(this: _Run, known: BuildKnown) -> list[str]:
             "pods: those that vanished, by workload; counts, as the referee",
         ]
     if types := resolve(this.settings.metrics, this.client.version):
-        size = this.metric_plan(types).size()
+        size = this.metric_plan(types).size
         lines.append(
             f"metrics: {size.requests:,} requests for up to {size.samples:,} instants of {size.pods:,} pods, "
             f"from {this.metrics_since:%Y-%m-%d %H:%M} UTC on, every {this.settings.resolution} s"

@@ -19,7 +19,8 @@ from pipelines.screen import facts, show
 from pipelines.settings import DEFAULT_DATA_DIR, ROOT, Settings
 from pipelines.status import counts_in_words, metrics_in_words, read_status
 from transforms import Layout
-from transforms.publication import DATABASE, PARQUET
+from transforms.layout import PARQUET
+from transforms.publication import DATABASE
 
 if TYPE_CHECKING:
     from pipelines.run import RunResult

@@ -14,7 +14,7 @@ from typing import Self
 
 import duckdb
 
-from transforms import audit, models, refresh, runner, series
+from transforms import audit, ledger, models, refresh, runner, series
 from transforms.database import HERE, connect
 from transforms.errors import BuildBusy
 from transforms.layout import Layout
@@ -213,10 +213,14 @@ def raw_tables() -> tuple[str, ...]:
 @cache
 def fingerprint() -> str:
     """Return a hash of everything that decides what the build database holds; row hashes are DuckDB's own."""
-    digest = hashlib.sha256(f"{duckdb.__version__}{_BOOKS}{refresh.books()}{series.books()}".encode())
+    digest = hashlib.sha256(f"{duckdb.__version__}{_books()}".encode())
     for path in sorted(p for p in HERE.rglob("*.sql") if p.parent.name != "tests"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _books() -> str:
+    return _BOOKS + refresh.books() + ledger.books() + series.books()
 
 
 def _open(layout: Layout) -> duckdb.DuckDBPyConnection:
@@ -268,7 +272,7 @@ def _create(con: duckdb.DuckDBPyConnection) -> None:
         runner.create(con, "marts", models.marts())
     with transaction(con):
         con.execute((HERE / "raw_tables.sql").read_text(encoding="utf-8"))
-        con.execute(_BOOKS + refresh.books() + series.books())
+        con.execute(_books())
         runner.create(con, "build", [models.upstream("known_pods")[-1]])
         con.execute(f"insert into build_info values ({literal(fingerprint())})")
 

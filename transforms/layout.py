@@ -6,6 +6,10 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+PARQUET: Final = "parquet"
+"""Folder of a generation that holds a folder of Parquet per table."""
 
 
 @dataclass(frozen=True)

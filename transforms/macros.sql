@@ -92,3 +92,40 @@ create or replace temp macro series_labels(gpu, labels) as
         labels,
         cast(json_merge_patch(coalesce(labels, '{}'), json_object('gpu', gpu)) as varchar)
     );
+
+-- Whether a pod may have a GPU, by the JSON of its resources; one whose resources nobody tells may.
+create or replace temp macro may_have_gpu(requested, allocated) as
+    coalesce(requested, allocated) is null
+    or coalesce(
+        regexp_matches(
+            concat_ws(
+                ' ',
+                json_extract_string(requested, '$.gpu.request'),
+                json_extract_string(requested, '$.gpuMemory.request'),
+                json_extract_string(requested, '$.migProfile'),
+                json_extract_string(allocated, '$.gpu'),
+                json_extract_string(allocated, '$.gpuMemory'),
+                json_extract_string(allocated, '$.migProfile')
+            ),
+            '[1-9]'
+        ),
+        false
+    );
+
+-- When what a window lacks will not come any more, and else when to ask again. Clusters may report late: what came
+-- short is asked for once more an hour and a day after the window, and types that were left out at least three times.
+create or replace temp macro window_is_final(status, asked_at, window_to, attempts) as
+    status = 'ok'
+    or (
+        status in ('short', 'empty', 'partial')
+        and asked_at >= window_to + interval '24 hours'
+        and (status <> 'partial' or attempts >= 3)
+    );
+
+create or replace temp macro window_due_at(status, asked_at, window_to, attempts) as
+    case
+        when status in ('failed', 'not_found') then asked_at
+        when asked_at < window_to + interval '1 hour' then window_to + interval '1 hour'
+        when asked_at < window_to + interval '24 hours' then window_to + interval '24 hours'
+        when attempts < 3 then asked_at + interval '1 hour'
+    end;

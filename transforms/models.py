@@ -59,6 +59,18 @@ def marts() -> tuple[Model, ...]:
 
 
 @cache
+def ledger() -> tuple[Model, ...]:
+    """Return the models of what asking for metrics came to, each after what it reads."""
+    return _ordered(_folder("ledger"))
+
+
+@cache
+def planning() -> tuple[Model, ...]:
+    """Return the models of what is to be asked for, each after what it reads."""
+    return _ordered(_folder("planning"))
+
+
+@cache
 def series() -> tuple[Model, ...]:
     """Return the models whose rows are kept by UTC day in Parquet alone."""
     return _ordered(_folder("series"))

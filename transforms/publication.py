@@ -18,11 +18,10 @@ from transforms import models, partitions, series
 from transforms.audit import Finding
 from transforms.build import Build
 from transforms.errors import PublicationStopped
-from transforms.layout import Layout, sync
+from transforms.layout import PARQUET, Layout, sync
 from transforms.refresh import BuildReport
 
 DATABASE = "runai.duckdb"
-PARQUET = "parquet"
 MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"
 _KEPT = timedelta(hours=24)
@@ -78,7 +77,7 @@ def _show_series(unfinished: Path, final: Path) -> None:
     final.symlink_to(unfinished.name, target_is_directory=True)
     try:
         with duckdb.connect(str(unfinished / DATABASE)) as con:
-            series.show(con, final / PARQUET)
+            series.show(con, final)
     finally:
         final.unlink()
 

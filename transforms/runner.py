@@ -28,14 +28,14 @@ POD_COLUMN = {
 
 
 @contextmanager
-def workspace(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Drop every temporary table and view that was made inside when done, whatever happened."""
+def workspace(con: duckdb.DuckDBPyConnection, kept: str = "") -> Iterator[None]:
+    """Drop every temporary table and view but `kept` that was made inside when done, whatever happened."""
     before = _temporary(con)
     try:
         yield
     finally:
         for kind, name in _temporary(con):
-            if (kind, name) not in before:
+            if (kind, name) not in before and name != kept:
                 con.execute(f'drop {kind} temp."{name}"')
 
 

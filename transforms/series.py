@@ -1,8 +1,7 @@
-"""Samples by the day: raw rows pass through once, into files that never change, and into what is known of coverage.
+"""Samples by the day: raw rows pass through once, into files that never change.
 
-The build database keeps no sample. It keeps which files there are, what of each pod's life was asked for, and which
-windows are not final yet; all of it changes in the transaction that notes the loads as taken in, so that a file of a
-transaction that failed is one that nobody lists.
+The build database keeps no sample, only which files there are. That changes in the transaction that notes the loads as
+taken in, so that a file of a transaction that failed is one that nobody lists.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from uuid import uuid4
 
 import duckdb
 
-from transforms import models, runner
-from transforms.layout import link_or_copy, sync
+from transforms import ledger, models, runner
+from transforms.layout import PARQUET, link_or_copy, sync
 from transforms.models import Model
-from transforms.sql import count, literal, literals, transaction
+from transforms.sql import count, instant, literal, literals, transaction
 
 TABLES: Final = ("raw_pod_metrics", "raw_pod_metric_histograms", "raw_metric_windows")
 """Raw tables that pass through; the build database has them without rows."""
@@ -29,9 +28,6 @@ _MERGED: Final = "-merged.parquet"
 _PARTS_OF_A_DAY: Final = 32
 """More files than these of one day are merged, whether it is over or not."""
 _SAMPLES_AT_ONCE: Final = 2_000_000
-LATE: Final = "interval '24 hours'"
-"""After this long, clusters that were offline have synced: what is missing then stays missing."""
-ENOUGH_ATTEMPTS: Final = 3
 _KEY: Final = "pod_id, metric, gpu, labels, sampled_at"
 
 
@@ -40,21 +36,6 @@ def books() -> str:
     return """
     -- The files that hold the samples and hours of each UTC day.
     create table series_files (table_name varchar, day date, file varchar, rows bigint);
-    -- What of a pod's life was asked for, by metric: one stretch without a gap, and how much of it has samples.
-    create table metric_spans (
-        pod_id varchar, metric varchar, asked_from timestamptz, asked_to timestamptz, resolution_seconds bigint,
-        started_at timestamptz, ended_at timestamptz, covered_seconds double
-    );
-    -- At which resolution it was asked for, from each instant on at which that changed.
-    create table metric_steps (pod_id varchar, metric varchar, since timestamptz, resolution_seconds bigint);
-    -- Windows that are asked for again: not all that was expected came, and it may still come.
-    create table metric_gaps (
-        pod_id varchar, metric varchar, window_from timestamptz, window_to timestamptz, resolution_seconds bigint,
-        status varchar, reason varchar, instants bigint, expected_samples bigint, attempts bigint,
-        asked_at timestamptz
-    );
-    -- Types that a control plane did not give at all, and when it was asked last.
-    create table metrics_off (metric varchar, asked_at timestamptz, reason varchar);
     -- Values that were seen, by metric.
     create table metric_ranges (
         metric varchar, samples bigint, unreadable bigint, observed_min double, observed_max double
@@ -90,7 +71,7 @@ def know(con: duckdb.DuckDBPyConnection, catalogue: Sequence[MetricType]) -> Non
 
 
 def take_in(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Take in the samples and ledger rows that the temporary views `arrived_…` of `TABLES` show.
+    """Take in the samples and the ledger's rows that the temporary views `arrived_…` of `TABLES` show.
 
     Called within the transaction of the loads; creates temporary tables for a workspace to drop. Pods that are over and
     of which something arrived count as touched.
@@ -103,18 +84,17 @@ def take_in(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     )
     if not count(con, "temp.new_windows"):
         return
-    _explode_windows(con)
-    _divide_samples(con, folder)
-    runner.restrict_to(con, "raw_pod_metrics", "temp.unseen_samples")
+    ledger.weigh(con)
+    runner.restrict_to(con, "raw_pod_metrics", _unseen(con, folder, _once(con)))
     part = uuid4().hex
     runner.run(con, _model("pod_metrics"), as_="view")
     days = _write(con, folder, "pod_metrics", part)
-    _note_windows(con)
+    ledger.settle(con)
     by_day = files(con, "pod_metrics", folder)
     new = {day: [path for path in by_day[day] if path.name.startswith(part)] for day in days}
     if days:
         _note_ranges(con, [path for paths in new.values() for path in paths])
-    for day in sorted({*days, *_days_that_expect_other(con)}):
+    for day in sorted({*days, *_days(con, "pod_metrics_hourly", "temp.metric_moves")}):
         _rewrite_hours(con, folder, day, new.get(day, []), part)
     _merge(con, folder, part)
     _take_histograms(con, folder, part)
@@ -137,7 +117,9 @@ def _take_histograms(con: duckdb.DuckDBPyConnection, folder: Path, part: str) ->
         order by pod_id, metric, labels, sampled_at, observed_at, read_index
         """
     )
-    days = con.execute("select distinct cast(cast(sampled_at as date) as varchar) from temp.distributions").fetchall()
+    days = con.execute(
+        "select distinct strftime(sampled_at at time zone 'UTC', '%Y-%m-%d') from temp.distributions"
+    ).fetchall()
     if not days:
         return
     by_day = files(con, "pod_metric_histograms", folder)
@@ -200,21 +182,19 @@ def _empty(con: duckdb.DuckDBPyConnection, folder: Path, model: Model) -> Path:
     return file
 
 
-def show(con: duckdb.DuckDBPyConnection, parquet: Path) -> None:
-    """Create a view on each table's files below `parquet`, and a macro that takes another folder of a generation."""
+def show(con: duckdb.DuckDBPyConnection, generation: Path) -> None:
+    """Create a view on each table's files in a generation, and a macro that takes the folder of a generation."""
     for model in models.series():
-        con.execute(f"create view {model.name} as from {_published(literal(parquet), model)}")
+        con.execute(f"create view {model.name} as from {_published(literal(generation), model)}")
         con.execute(f"comment on view {model.name} is {literal(model.grain)}")
         for column in model.columns:
             con.execute(f"comment on column {model.name}.{column.name} is {literal(column.comment)}")
         con.execute(f"create macro {model.name}_in(folder) as table from {_published('folder', model)}")
 
 
-def _published(parquet: str, model: Model) -> str:
-    pattern = f"/{model.name}/{PARTITION}=*/*.parquet"
-    return (
-        f"read_parquet({parquet} || {literal(pattern)}, hive_partitioning = true, hive_types = {{'{PARTITION}': date}})"
-    )
+def _published(generation: str, model: Model) -> str:
+    files = f"{generation} || {literal(f'/{PARQUET}/{model.name}/{PARTITION}=*/*.parquet')}"
+    return f"read_parquet({files}, hive_partitioning = true, hive_types = {{'{PARTITION}': date}})"
 
 
 def remove_unlisted(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -231,89 +211,30 @@ def _model(name: str) -> Model:
     return next(model for model in models.series() if model.name == name)
 
 
-def _explode_windows(con: duckdb.DuckDBPyConnection) -> None:
-    """Put one row for each window and type into `outcomes`, with the status that this type has."""
-    con.execute(
-        """
-        create temp table outcomes as
-        with typed as (
-            select
-                *,
-                unnest(from_json(asked, '["varchar"]')) as metric
-            from temp.new_windows
-        ),
-        counted as (
-            select
-                *,
-                cast(json_extract_string(returned, '$."' || metric || '"') as bigint) as came
-            from typed
-        )
-        select
-            pod_id, metric, window_from, window_to, resolution_seconds, started_at, ended_at, expected_samples, reason,
-            observed_at as asked_at,
-            least(coalesce(came, 0), epoch(window_to - window_from) // resolution_seconds) as instants,
-            case
-                when returned is null then status
-                when came is null then 'partial'
-                when came >= expected_samples then 'ok'
-                when came = 0 then 'empty'
-                else 'short'
-            end as status
-        from counted
-        """
-    )
-
-
-def _divide_samples(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Put samples that are not there yet into `unseen_samples`, each once.
-
-    Windows of one pod and metric do not overlap, so a sample can be there already only where a window touches what was
-    asked for before, or another new window: at an edge, or all of it when it was asked for again.
-    """
-    con.execute(
-        """
-        create temp table suspects as
-        select distinct
-            new.pod_id,
-            greatest(new.window_from, old.asked_from) as from_at,
-            least(new.window_to, old.asked_to) as to_at
-        from temp.outcomes as new
-        inner join build.main.metric_spans as old using (pod_id, metric)
-        where new.window_from <= old.asked_to and new.window_to >= old.asked_from
-        union
-        select pod_id, window_from, least(window_to, asked_to)
-        from (
-            select
-                *,
-                max(window_to) over (
-                    partition by pod_id, metric order by window_from, window_to
-                    rows between unbounded preceding and 1 preceding
-                ) as asked_to
-            from temp.outcomes
-        )
-        where window_from <= asked_to
-        """
-    )
+def _once(con: duckdb.DuckDBPyConnection) -> str:
+    """Return the arrived samples, each row that one load holds once."""
     told = con.execute(
-        "select sum(samples) - (select count(*) from arrived_pod_metric_histograms) from temp.new_windows"
+        "select sum(samples) - (select count(*) from temp.arrived_pod_metric_histograms) from temp.new_windows"
     ).fetchone()
-    arrived = "temp.arrived_pod_metrics"
-    if told is None or told[0] != count(con, arrived):
-        # A load killed after it copied a file and before it said so copies the file again.
-        con.execute(
-            "create temp table once as select distinct on (_dlt_load_id, read_index) * from temp.arrived_pod_metrics"
-        )
-        arrived = "temp.once"
-    if not count(con, "temp.suspects"):
-        con.execute(f"create temp view unseen_samples as from {arrived}")
-        return
+    if told is not None and told[0] == count(con, "temp.arrived_pod_metrics"):
+        return "temp.arrived_pod_metrics"
+    # A load killed after it copied a file and before it said so copies the file again.
+    con.execute(
+        "create temp table once as select distinct on (_dlt_load_id, read_index) * from temp.arrived_pod_metrics"
+    )
+    return "temp.once"
+
+
+def _unseen(con: duckdb.DuckDBPyConnection, folder: Path, arrived: str) -> str:
+    """Return those of the arrived samples that are not there yet, each once; only suspects are looked up."""
+    if not count(con, "temp.metric_suspects"):
+        return arrived
     is_suspect = """
         exists (
-            from temp.suspects
+            from temp.metric_suspects as suspects
             where suspects.pod_id = sample.pod_id and sample.sampled_at between suspects.from_at and suspects.to_at
         )
     """
-    _show_known(con, folder)
     con.execute(
         f"""
         create temp table suspected as
@@ -321,9 +242,8 @@ def _divide_samples(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         order by {_KEY}, observed_at, read_index
         """
     )
-    con.execute(
-        f"""
-        create temp view unseen_samples as
+    _show_known(con, folder)
+    return f"""(
         select * from {arrived} as sample where not {is_suspect}
         union all
         select * from temp.suspected as sample
@@ -333,28 +253,32 @@ def _divide_samples(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
                 and known.gpu is not distinct from gpu_index(sample.gpu)
                 and cast(known.labels as varchar) is not distinct from series_labels(sample.gpu, sample.labels)
         )
-        """
-    )
+    )"""
 
 
 def _show_known(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Show the samples of the days that are suspected as `known_samples`."""
-    rows = con.execute(
-        """
-        select distinct cast(day as varchar)
-        from build.main.series_files
-        where table_name = 'pod_metrics' and exists (
-            from temp.suspects
-            where day between cast(from_at at time zone 'UTC' as date) and cast(to_at at time zone 'UTC' as date)
-        )
-        """
-    ).fetchall()
     by_day = files(con, "pod_metrics", folder)
-    paths = [path for (day,) in rows for path in by_day[day]]
+    paths = [path for day in _days(con, "pod_metrics", "temp.metric_suspects") for path in by_day[day]]
     if paths:
         con.execute(f"create temp view known_samples as from {_parquet(paths)}")
     else:
         con.execute(f"create temp table known_samples ({runner.column_list(_model('pod_metrics'))})")
+
+
+def _days(con: duckdb.DuckDBPyConnection, table: str, stretches: str) -> list[str]:
+    """Return the days of a table's files that the stretches from `from_at` to `to_at` touch."""
+    rows = con.execute(
+        f"""
+        select distinct cast(day as varchar)
+        from build.main.series_files
+        where table_name = {literal(table)} and exists (
+            from {stretches}
+            where day between cast(from_at at time zone 'UTC' as date) and cast(to_at at time zone 'UTC' as date)
+        )
+        """
+    ).fetchall()
+    return [day for (day,) in rows]
 
 
 def _write(con: duckdb.DuckDBPyConnection, folder: Path, table: str, part: str) -> list[str]:
@@ -435,11 +359,16 @@ def _rewrite_hours(con: duckdb.DuckDBPyConnection, folder: Path, day: str, new: 
             create temp table touched_hours as
             select moved.pod_id, hour_at
             from (select unnest(generate_series({start}, {start} + interval '23 hours', interval '1 hour')) as hour_at)
-            inner join temp.moved on hour_at <= moved.to_at and hour_at + interval '1 hour' > moved.from_at
+            inner join temp.metric_moves as moved
+                on hour_at <= moved.to_at and hour_at + interval '1 hour' > moved.from_at
             {f"union select pod_id, {hour} from {_parquet(new)}" if new else ""}
             """
         )
-        touched = f"(pod_id, {hour}) in (from temp.touched_hours)" if len(of_day) > len(new) else "true"
+        # The bounds let DuckDB pass over files and row groups of other hours.
+        bounds = con.execute("select min(hour_at), max(hour_at) + interval '1 hour' from temp.touched_hours").fetchone()
+        first, last = (instant(bound) for bound in bounds or ())
+        within = f"sampled_at >= {first} and sampled_at < {last} and (pod_id, {hour}) in (from temp.touched_hours)"
+        touched = within if len(of_day) > len(new) else "true"
         _make_hours(con, f"select * from {_parquet(of_day)} where {touched}")
         kept = (
             f"select * from {_parquet(before)} where (pod_id, hour_at) not in (from temp.touched_hours) union all"
@@ -464,9 +393,10 @@ def _make_hours(con: duckdb.DuckDBPyConnection, samples: str) -> None:
 
 
 def _merge(con: duckdb.DuckDBPyConnection, folder: Path, part: str) -> None:
-    """Merge the samples of a day that is over into one file, pod by pod, and those of days with many files.
+    """Write the samples of a day that is over into one file, pod by pod, and those of days with many files.
 
-    What comes late for a day that was merged stays beside it for a while: a day is long, and what comes late is little.
+    Answers come in any order, so that even one file has to be sorted once. What comes late for a day that was merged
+    stays beside it for a while: a day is long, and what comes late is little.
     """
     rows = con.execute(
         f"""
@@ -474,12 +404,9 @@ def _merge(con: duckdb.DuckDBPyConnection, folder: Path, part: str) -> None:
         from build.main.series_files
         where table_name = 'pod_metrics'
         group by day
-        having count(*) > 1 and (
-            count(*) > {_PARTS_OF_A_DAY}
-            or (
-                not bool_or(file like '%{_MERGED}')
-                and day < (select max(day) from build.main.series_files where table_name = 'pod_metrics')
-            )
+        having count(*) > {_PARTS_OF_A_DAY} or (
+            not bool_or(file like '%{_MERGED}')
+            and day < (select max(day) from build.main.series_files where table_name = 'pod_metrics')
         )
         """
     ).fetchall()
@@ -487,178 +414,6 @@ def _merge(con: duckdb.DuckDBPyConnection, folder: Path, part: str) -> None:
     for (day,) in rows:
         ordered = f"from {_parquet(by_day[day])} order by pod_id, metric, gpu, sampled_at, labels"
         _replace_day(con, folder / "pod_metrics" / day / f"{part}{_MERGED}", ordered)
-
-
-def _note_windows(con: duckdb.DuckDBPyConnection) -> None:
-    """Bring spans, gaps and what is off up to date with the outcomes."""
-    con.execute(
-        """
-        create temp table asked as
-        select
-            pod_id,
-            metric,
-            min(window_from) as asked_from,
-            max(window_to) as asked_to,
-            arg_max(resolution_seconds, window_to) as resolution_seconds,
-            min(started_at) as started_at,
-            arg_max_null(ended_at, asked_at) as ended_at
-        from temp.outcomes
-        where status <> 'disabled'
-        group by pod_id, metric
-        """
-    )
-    con.execute(
-        f"""
-        create temp table folded as
-        with every as (
-            select *, 1 as attempts from temp.outcomes where status <> 'disabled'
-            union all by name
-            select * from build.main.metric_gaps where (pod_id, metric) in (select pod_id, metric from temp.asked)
-        ),
-        own as (
-            select * from every as old
-            -- One that was asked for again in shorter windows is theirs now.
-            where status = 'ok' or not exists (
-                from temp.outcomes as new
-                where new.pod_id = old.pod_id and new.metric = old.metric and new.window_from >= old.window_from
-                    and new.window_to <= old.window_to and new.asked_at > old.asked_at and new.status <> 'disabled'
-                    and new.window_to - new.window_from < old.window_to - old.window_from
-            )
-        ),
-        folded as (
-            select
-                pod_id,
-                metric,
-                window_from,
-                window_to,
-                resolution_seconds,
-                arg_max(status, asked_at) as status,
-                arg_max(reason, asked_at) as reason,
-                max(instants) as instants,
-                max(expected_samples) as expected_samples,
-                sum(attempts) as attempts,
-                max(asked_at) as asked_at
-            from own
-            group by all
-        )
-        select
-            *,
-            status = 'ok'
-            or (status in ('short', 'empty') and asked_at >= window_to + {LATE})
-            or (status = 'partial' and asked_at >= window_to + {LATE} and attempts >= {ENOUGH_ATTEMPTS}) as is_final
-        from folded
-        """
-    )
-    con.execute(
-        """
-        create temp table spans as
-        select
-            pod_id,
-            metric,
-            least(new.asked_from, old.asked_from) as asked_from,
-            greatest(new.asked_to, old.asked_to) as asked_to,
-            if(new.asked_to < old.asked_to, old.resolution_seconds, new.resolution_seconds) as resolution_seconds,
-            least(new.started_at, old.started_at) as started_at,
-            new.ended_at,
-            -- Windows on another grid than those before may begin a step early.
-            least(
-                coalesce(old.covered_seconds, 0) + coalesce(final.covered_seconds, 0),
-                epoch(greatest(new.asked_to, old.asked_to) - least(new.asked_from, old.asked_from))
-            ) as covered_seconds
-        from temp.asked as new
-        left join build.main.metric_spans as old using (pod_id, metric)
-        left join (
-            select pod_id, metric, sum(instants * resolution_seconds) as covered_seconds
-            from temp.folded
-            where is_final
-            group by pod_id, metric
-        ) as final using (pod_id, metric)
-        """
-    )
-    _note_moves(con)
-    touched = "(pod_id, metric) in (select pod_id, metric from temp.asked)"
-    for table, rows in (
-        ("metric_spans", "temp.spans"),
-        ("metric_steps", "temp.steps"),
-        ("metric_gaps", "(select * exclude (is_final) from temp.folded where not is_final)"),
-    ):
-        con.execute(f"delete from build.main.{table} where {touched}")
-        con.execute(f"insert into build.main.{table} from {rows}")
-    _note_off(con)
-
-
-def _note_moves(con: duckdb.DuckDBPyConnection) -> None:
-    """Put into `steps` where the resolution changes, and into `moved` the stretches of which other is expected now."""
-    con.execute(
-        """
-        create temp table steps as
-        select * from (
-            select pod_id, metric, window_from as since, resolution_seconds
-            from temp.outcomes
-            where status <> 'disabled'
-            union
-            from build.main.metric_steps where (pod_id, metric) in (select pod_id, metric from temp.asked)
-        )
-        qualify resolution_seconds is distinct from lag(resolution_seconds) over (
-            partition by pod_id, metric order by since, resolution_seconds
-        )
-        """
-    )
-    con.execute(
-        """
-        create temp table moved as
-        with bounds as (
-            select
-                pod_id,
-                unnest([greatest(old.asked_from, old.started_at), least(old.asked_to, old.ended_at)]) as before_at,
-                unnest([greatest(new.asked_from, new.started_at), least(new.asked_to, new.ended_at)]) as after_at
-            from temp.spans as new
-            inner join build.main.metric_spans as old using (pod_id, metric)
-        )
-
-        select distinct pod_id, least(before_at, after_at) as from_at, greatest(before_at, after_at) as to_at
-        from bounds
-        where before_at <> after_at
-        """
-    )
-
-
-def _days_that_expect_other(con: duckdb.DuckDBPyConnection) -> list[str]:
-    rows = con.execute(
-        """
-        select distinct cast(day as varchar)
-        from build.main.series_files
-        where table_name = 'pod_metrics_hourly' and exists (
-            from temp.moved
-            where day between cast(from_at at time zone 'UTC' as date) and cast(to_at at time zone 'UTC' as date)
-        )
-        """
-    ).fetchall()
-    return [day for (day,) in rows]
-
-
-def _note_off(con: duckdb.DuckDBPyConnection) -> None:
-    """Note types as off that were not given, unless they were given since."""
-    con.execute(
-        """
-        create temp table news as
-        select
-            metric,
-            max(asked_at) filter (status = 'disabled') as asked_at,
-            arg_max(reason, asked_at) filter (status = 'disabled') as reason,
-            max(asked_at) filter (status <> 'disabled') as given_at
-        from temp.outcomes
-        where status in ('ok', 'short', 'empty', 'disabled')
-        group by metric
-        """
-    )
-    con.execute("delete from build.main.metrics_off where metric in (select metric from temp.news)")
-    con.execute(
-        """
-        insert into build.main.metrics_off
-        select metric, asked_at, reason from temp.news where asked_at > coalesce(given_at, '-infinity')
-        """
-    )
 
 
 def _parquet(paths: Sequence[Path]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import duckdb
 
@@ -20,6 +21,11 @@ def literal(text: object) -> str:
 def literals(texts: Iterable[object]) -> str:
     """Return texts as a SQL list of VARCHAR."""
     return f"cast([{', '.join(literal(text) for text in texts)}] as varchar[])"
+
+
+def instant(moment: datetime) -> str:
+    """Return an instant as a SQL expression."""
+    return f"cast({literal(moment.isoformat())} as timestamptz)"
 
 
 def count(con: duckdb.DuckDBPyConnection, rows: str) -> int:

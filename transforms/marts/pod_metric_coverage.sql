@@ -12,8 +12,9 @@
 -- covered_seconds double: Seconds of it that have samples, each sample standing for one step of the resolution.
 -- wanted_seconds double: Its length; 0 where the metric does not apply.
 -- coverage double: Share of the stretch that has samples, from 0 to 1; null where nothing is wanted.
--- status varchar: `ok`, `pending` (is asked again), `failed` (could not be had, is asked again), `partial` or `empty`
---     (the API has no more), `disabled` (not given by this control plane), `not_found` or `not_applicable`.
+-- status varchar: `ok` (all but part of a step at either end), `pending` (is asked again), `failed` (could not be had,
+--     is asked again), `partial` or `empty` (the API has no more), `disabled` (not given by this control plane),
+--     `not_found` or `not_applicable`.
 -- reason varchar: Why not all of it is covered; null where it is.
 with pods as (select * from pods),
 
@@ -92,7 +93,10 @@ measured as (
         asked_for.metric,
         lives.wanted_from,
         lives.wanted_to,
-        lives.has_gpu or not coalesce(catalogue.needs_gpu, false) as applies,
+        -- What was asked for applies, whatever is known of the pod by now.
+        lives.has_gpu
+        or not coalesce(catalogue.needs_gpu, false)
+        or metric_spans.pod_id is not null as applies,
         epoch(lives.wanted_to - lives.wanted_from) as life_seconds,
         least(
             epoch(lives.wanted_to - lives.wanted_from),

@@ -154,7 +154,7 @@ class MetricReading:
         found = _Found(answers, self._client.clock(), self._limits)
         for table, rows in found.batches():
             if rows.num_rows:
-                places = pa.array(range(read_index, read_index + rows.num_rows), pa.int64())
+                places = pa.arange(read_index, read_index + rows.num_rows)
                 yield table, _as_raw(rows.append_column("read_index", places), TABLES[table])
                 read_index += rows.num_rows
         self.report.samples_read += found.samples.num_rows
@@ -257,7 +257,11 @@ class _Found:
             return
         off = [name for name in window.types if name not in answer.body.returned and self._limits.is_off(name)]
         if off:
-            yield row | {"asked": as_json(off), "status": "disabled", "reason": "not given, though others are"}
+            yield row | {
+                "asked": as_json(off),
+                "status": "disabled",
+                "reason": "left out of the answer",
+            }
         asked = [name for name in window.types if name not in off]
         if asked:
             yield row | {"asked": as_json(asked)} | self._outcome(place, asked, answer.body)

@@ -1,0 +1,59 @@
+-- One row per window and metric that was asked for now, or is not final yet, as all that was asked of it tells.
+with metric_outcomes as (select * from metric_outcomes),
+
+metric_gaps as (select * from metric_gaps),
+
+metric_asked as (select * from metric_asked),
+
+every as (
+    select
+        *,
+        1 as attempts
+    from metric_outcomes
+    where status <> 'disabled'
+    union all by name
+    select metric_gaps.* from metric_gaps
+    semi join metric_asked using (pod_id, metric)
+),
+
+-- One that was asked for again in shorter windows is theirs now.
+own as (
+    select * from every
+    where status = 'ok' or not exists (
+        select 1 from metric_outcomes as later
+        where
+            later.pod_id = every.pod_id
+            and later.metric = every.metric
+            and later.window_from >= every.window_from
+            and later.window_to <= every.window_to
+            and later.asked_at > every.asked_at
+            and later.status <> 'disabled'
+            and later.window_to - later.window_from < every.window_to - every.window_from
+    )
+),
+
+folded as (
+    select
+        pod_id,
+        metric,
+        window_from,
+        window_to,
+        resolution_seconds,
+        arg_max(status, asked_at) as status,
+        arg_max(reason, asked_at) as reason,
+        max(instants) as instants,
+        max(expected_samples) as expected_samples,
+        sum(attempts) as attempts,
+        max(asked_at) as asked_at
+    from own
+    group by all
+),
+
+final as (
+    select
+        *,
+        window_is_final(status, asked_at, window_to, attempts) as is_final
+    from folded
+)
+
+select * from final
