@@ -6,8 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from itertools import pairwise
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
