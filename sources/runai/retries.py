@@ -62,7 +62,7 @@ class Retries:
     def _again(self, attempt: Callable[[], T], on_retry: Callable[[], None], failed: TransientError) -> T:
         failures = [failed]
 
-        def begun_attempt() -> T:
+        def next_attempt() -> T:
             if failures:
                 raise failures.pop()
             return attempt()
@@ -81,7 +81,7 @@ class Retries:
             before_sleep=note,
             retry_error_callback=_give_up,
         )
-        return retrying(begun_attempt)
+        return retrying(next_attempt)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         return (_error(state).retry_after or 0.0) + self._jitter(state)

@@ -137,8 +137,10 @@ class _Connection:
 
     def head(self, seconds: float | None) -> h11.Response:
         self._stream.settimeout(seconds)
-        while not isinstance(event := self._event(), h11.Response):
+        while isinstance(event := self._event(), h11.InformationalResponse):
             pass  # 100 Continue and 103 Early Hints announce the answer.
+        if not isinstance(event, h11.Response):
+            raise httpx.RemoteProtocolError("The server switches to another protocol.")
         return event
 
     def body(self) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -114,6 +115,16 @@ def test_a_bad_answer_is_an_error(transport: Transport, reply: Reply, kind: type
         with pytest.raises(httpx.TransportError) as failed:
             http.get(server.url)
         assert type(failed.value) is kind
+
+
+def test_no_protocol_is_switched_to() -> None:
+    reply = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: a\r\n\r\n"
+    with (
+        raw_server([reply]) as server,
+        client(direct(server.url)) as http,
+        pytest.raises(httpx.RemoteProtocolError, match="another protocol"),
+    ):
+        http.get(server.url, headers={"Upgrade": "a"})
 
 
 @TRANSPORTS
@@ -315,12 +326,14 @@ def test_http_1_1_is_what_is_spoken_inside_tls() -> None:
 @TRANSPORTS
 @pytest.mark.parametrize("begun", [b"", ok(b"pods")[:-2]], ids=["before the answer", "in its body"])
 def test_a_server_that_falls_silent(transport: Transport, begun: bytes) -> None:
+    started = time.monotonic()
     with (
         raw_server([begun], hangs_up=False) as server,
         client(transport(server.url), read=0.1) as http,
         pytest.raises(httpx.ReadTimeout),
     ):
         http.get(server.url)
+    assert time.monotonic() - started < 4
 
 
 @TRANSPORTS
