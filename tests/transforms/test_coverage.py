@@ -24,7 +24,8 @@ def build(layout: Any) -> Any:
 
 def ended(**fields: Any) -> Row:
     """A pod that ran for the hour before noon."""
-    return pod(**{"k8s_phase": "Succeeded", "completed_at": at(0), "observed": 1} | fields)
+    given: Row = {"k8s_phase": "Succeeded", "completed_at": at(0), "observed": 1}
+    return pod(**given | fields)
 
 
 def window(status: str, observed: float = 5, since: float = -HOUR, until: float = 0, **fields: Any) -> Row:
@@ -42,6 +43,7 @@ def window(status: str, observed: float = 5, since: float = -HOUR, until: float 
         "reason": "HTTP 500" if status == "failed" else None,
         "samples": 0,
         "expected_samples": steps,
+        "attempt": 1,
         "observed_at": at(observed),
     } | fields
 
@@ -70,7 +72,7 @@ def told_by_runs(files: DuckDBFiles, build: Build, later: Sequence[float]) -> li
 
 
 def test_what_failed_is_given_up_when_the_api_has_forgotten(files: DuckDBFiles, build: Build) -> None:
-    failed = [window("failed", observed=5 + number) for number in range(3)]
+    failed = [window("failed", observed=5 + number, attempt=number + 1) for number in range(3)]
     files.load("1", pods=[ended()], metric_windows=failed, runs=[asking(10)])
     refreshed(build, files.store)
     files.load("2", runs=[asking(14 * DAY)])
@@ -98,7 +100,7 @@ def test_what_failed_is_given_up_when_the_api_has_forgotten(files: DuckDBFiles, 
 def test_what_cannot_be_had_does_not_stay_open(
     files: DuckDBFiles, build: Build, fields: Row, asked: list[str], told: list[str]
 ) -> None:
-    asked_in_turn = [window(status, observed=5 + number) for number, status in enumerate(asked)]
+    asked_in_turn = [window(status, observed=5 + number, attempt=number + 1) for number, status in enumerate(asked)]
     files.load("1", pods=[ended(**fields)], metric_windows=asked_in_turn, runs=[asking(10)])
     refreshed(build, files.store)
     assert told_by_runs(files, build, [14 * DAY, 16 * DAY]) == told

@@ -66,6 +66,7 @@ def windows(slot: int, pod_id: str, statuses: list[str], asked: str) -> list[Row
         | {
             "status": status,
             "returned": json.dumps({"LOAD": returned[status]}) if status in returned else None,
+            "attempt": number + 1,
             "observed_at": at(slot + number),
         }
         for number, status in enumerate(statuses)

@@ -73,7 +73,8 @@ due as (
         metric_gaps.window_to,
         metric_gaps.resolution_seconds as gap_resolution,
         metric_gaps.attempts,
-        metric_gaps.status in ('failed', 'not_found') as was_failure
+        metric_gaps.status in ('failed', 'not_found') as was_failure,
+        metric_gaps.status = 'failed' and metric_gaps.instants = 0 as is_blank
     from metric_gaps
     inner join wanted_types using (metric)
     inner join wanted using (pod_id)
@@ -101,8 +102,9 @@ stretches as (
         resolution_seconds,
         1 as attempt,
         false as was_failure,
+        false as is_blank,
         asked_from is not null as newest_first,
-        epoch(coalesce(asked_from, wanted_to) - wanted_from) // resolution_seconds as steps
+        epoch(coalesce(asked_from, wanted_to) - wanted_from) / resolution_seconds as steps
     from asked
     where asked_from is null or asked_from > wanted_from
     union all
@@ -120,8 +122,9 @@ stretches as (
         resolution_seconds,
         1 as attempt,
         false as was_failure,
+        false as is_blank,
         false as newest_first,
-        epoch(wanted_to - asked_to) // resolution_seconds as steps
+        epoch(wanted_to - asked_to) / resolution_seconds as steps
     from asked
     where asked_to + slack < wanted_to
     union all
@@ -139,8 +142,9 @@ stretches as (
         gap_resolution as resolution_seconds,
         attempts + 1 as attempt,
         was_failure,
+        is_blank,
         false as newest_first,
-        epoch(window_to - window_from) // gap_resolution as steps
+        epoch(window_to - window_from) / gap_resolution as steps
     from due
 ),
 
