@@ -88,6 +88,11 @@ def needs(
         con.execute(f"create temp table plan_bounds as select {bounds}, {resolution} as resolution_seconds")
         con.execute(f"create temp table plan_types as from (values {rows}) as listed (metric, needs_gpu, place)")
         wants, metric_needs = models.planning()
+        # Kept in the build database.
+        kept_models = models.upstream("known_pods")
+        for model in models.staging_of([wants]):
+            if model not in kept_models:
+                runner.run(con, model, as_="view")
         runner.run(con, wants)
         runner.restrict(con, wants.name, as_="view", inputs=["raw_pods", "raw_cluster_pods"])
         for model in models.staging_of([metric_needs]):

@@ -112,6 +112,9 @@ create or replace temp macro may_have_gpu(requested, allocated) as
         false
     );
 
+-- Whether only a pod that serves a NIM can have a metric type.
+create or replace temp macro is_nim(metric) as starts_with(metric, 'NIM_');
+
 -- When what a window lacks will not come any more, and else when to ask again. Clusters may report late: what came
 -- short is asked for once more an hour and a day after the window, and types that were left out at least three times.
 create or replace temp macro window_is_final(status, asked_at, window_to, attempts) as
@@ -129,3 +132,8 @@ create or replace temp macro window_due_at(status, asked_at, window_to, attempts
         when asked_at < window_to + interval '24 hours' then window_to + interval '24 hours'
         when attempts < 3 then asked_at + interval '1 hour'
     end;
+
+-- When a window is asked for no more though it is not final: by then the API has forgotten the workloads that were
+-- deleted in it. One that is old when it is wanted first is tried as often as a new one can be at least.
+create or replace temp macro window_is_given_up(window_to, attempts, instant) as
+    window_to <= instant - interval '15 days' and attempts >= 3;

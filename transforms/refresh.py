@@ -21,6 +21,15 @@ from transforms.sql import count, transaction
 
 # So many pods at once keep the rebuild of a long history within a fixed amount of memory.
 _POD_BATCH = 10_000
+# All that is known of metric types, in one value.
+_TYPES = """
+select list(known order by known)
+from (
+    select [metric, cast(needs_gpu as varchar)] as known from build.main.catalogue
+    union all
+    select [metric, reason] from build.main.metrics_off
+)
+"""
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,8 @@ def books() -> str:
     -- What the next publication changes: pods, and days to be written again by table.
     create table unpublished_pods (pod_id varchar);
     create table unpublished_days (table_name varchar, created_on date);
+    -- What the marts were made for: up to where samples are wanted, and a hash of what else is wanted of every pod.
+    create table refreshed_for (settled_at timestamptz, wishes hugeint);
     """
 
 
@@ -50,18 +61,50 @@ def refresh(con: duckdb.DuckDBPyConnection, as_of: datetime | None = None) -> Bu
     """Rebuild what changed, in batches that are each complete, so that a killed refresh goes on where it stopped."""
     with runner.workspace(con):
         con.execute("create temp table touched as select distinct pod_id from build.main.touched_pods")
-        con.execute(
-            """
-            create temp table looked_at as
-            select pod_id from build.main.known_pods where is_open and pod_id not in (from temp.touched)
-            """
-        )
+        _look_at(con)
         rebuilt = _rebuild_pods(con, "touched", _pod_marts()) + _rebuild_pods(con, "looked_at", _moving_marts())
+        with transaction(con):
+            con.execute("delete from build.main.refreshed_for")
+            con.execute("insert into build.main.refreshed_for from temp.refreshed_for")
     _rebuild_whole(con)
     return BuildReport(
         as_of=as_of or _latest_as_of(con),
         rows={mart.name: count(con, f"marts.main.{mart.name}") for mart in models.marts()} | series.counts(con),
         rebuilt_pods=rebuilt,
+    )
+
+
+def _look_at(con: duckdb.DuckDBPyConnection) -> None:
+    """List in `looked_at` the pods of which no row arrived though their marts may differ.
+
+    These are the open ones, those whose end was not settled yet, and those of which metrics are awaited, for they may
+    be given up by now; and every pod where metrics are wanted of another time or of other types than before.
+    """
+    for name in ("stg_metric_wishes", "stg_pod_lives"):
+        runner.run(con, models.upstream(name)[-1], as_="view")
+    con.execute(
+        f"""
+        create temp table refreshed_for as
+        select settled_at, hash(floor_at, metric_types, ({_TYPES})) as wishes
+        from (select 1) left join stg_metric_wishes on true
+        """
+    )
+    con.execute(
+        """
+        create temp table looked_at as
+        select distinct pod_id
+        from stg_pod_lives
+        inner join build.main.known_pods using (pod_id)
+        left join build.main.refreshed_for as before on true
+        where pod_id not in (from temp.touched) and (
+            is_open
+            or ended_at > before.settled_at
+            or before.wishes is distinct from (select wishes from temp.refreshed_for)
+            or pod_id in (
+                select pod_id from marts.main.pod_metric_coverage where status in ('pending', 'failed')
+            )
+        )
+        """
     )
 
 

@@ -42,8 +42,8 @@ class Metric:
 
     @property
     def needs_gpu(self) -> bool:
-        """Whether only pods with a GPU can have it."""
-        return ("GPU" in self.metric.split("_") and self.family != "nim") or self.metric.startswith("NVLINK")
+        """Whether only pods with a GPU can have it: every NIM runs on one."""
+        return self.family == "nim" or "GPU" in self.metric.split("_") or self.metric.startswith("NVLINK")
 
     def called(self, version: Version) -> str:
         """Return its name on a control plane of the version."""

@@ -198,6 +198,49 @@ def test_a_window_that_failed_is_asked_for_again_and_no_other(quiet: Scene) -> N
     assert book(quiet, "metric_gaps") == []
 
 
+def test_neighbours_that_failed_are_asked_for_together(quiet: Scene) -> None:
+    failing, _ = start_pods(quiet)
+    floor = quiet.clock.now() - DAY
+    quiet.run(metrics="basic")
+    quiet.simulator.switches = Switches(faults=(Fault(f"{failing}/metrics", status=500),))
+    for hour in range(1, 6):
+        quiet.advance(hours=1)
+        windows = quiet.run(metrics="basic").metrics.windows
+        assert windows == {"ok": 1, "failed": min(hour, 2)}
+    quiet.simulator.switches = Switches()
+    quiet.advance(hours=1)
+    quiet.simulator.clear_requests()
+    quiet.run(metrics="basic")
+    # The hours that failed, and the last one of either pod.
+    assert len(metric_requests(quiet)) == 3
+    assert sample_differences(quiet, floor) == []
+    assert book(quiet, "metric_gaps") == []
+    spans = book(quiet, "metric_spans")
+    assert all(span["covered_seconds"] == (span["asked_to"] - span["asked_from"]).total_seconds() for span in spans)
+    before = series_of(quiet)
+    rebuild(quiet.settings())
+    assert (book(quiet, "metric_spans"), book(quiet, "metric_gaps"), series_of(quiet)) == (spans, [], before)
+
+
+def test_an_outage_that_is_longer_than_a_request_is_made_good(quiet: Scene) -> None:
+    failing, _ = start_pods(quiet)
+    floor = quiet.clock.now() - DAY
+    quiet.simulator.switches = Switches(faults=(Fault(f"{failing}/metrics", status=500),))
+    for hours in (0, 6, 7, 6, 1):
+        quiet.advance(hours=hours)
+        quiet.run(metrics="basic")
+    # What is granted is less now, so that windows are cut across those that failed.
+    quiet.simulator.switches = Switches(most_metric_samples=210)
+    quiet.advance(minutes=1)
+    quiet.run(metrics="basic")
+    assert sample_differences(quiet, floor) == []
+    assert book(quiet, "metric_gaps") == []
+    spans = book(quiet, "metric_spans")
+    assert all(span["covered_seconds"] == (span["asked_to"] - span["asked_from"]).total_seconds() for span in spans)
+    rebuild(quiet.settings())
+    assert (book(quiet, "metric_spans"), book(quiet, "metric_gaps")) == (spans, [])
+
+
 def test_types_that_an_answer_leaves_out_are_asked_for_until_they_are_final(quiet: Scene) -> None:
     start_pods(quiet, count=1, completed_at=quiet.clock.now() - timedelta(minutes=30))
     floor = quiet.clock.now() - DAY

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from sources.runai.schemas import TABLES
-from transforms import DuckDBRaw, ParquetRaw, RawStore
+from transforms import DuckDBRaw, MetricType, ParquetRaw, RawStore
 
 Row = dict[str, Any]
 START = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -68,6 +68,13 @@ def run(finished: float = 0, **fields: Any) -> Row:
         **counters,
         **fields,
     }
+
+
+def metric_type(name: str, *, needs_gpu: bool = False) -> MetricType:
+    """A metric type of which little is known."""
+    return MetricType(
+        name, "", per_gpu=False, needs_gpu=needs_gpu, is_advanced=False, since_version="", kind="", meaning=""
+    )
 
 
 def arrow(table: str, load_id: str, rows: Sequence[Row]) -> pa.Table:

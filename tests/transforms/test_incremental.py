@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.transforms.raw_files import DuckDBFiles, Row, absence, at, pod, run
+from tests.transforms.raw_files import DuckDBFiles, Row, absence, at, metric_type, pod, run
 from tests.transforms.tables import marts, refreshed
 from transforms import Build, Layout, publish, refresh
 
+CATALOGUE = [metric_type("LOAD"), metric_type("GPU", needs_gpu=True), metric_type("OFF")]
 PODS = [f"pod-{number}" for number in range(20)]
 MINUTES = st.none() | st.integers(-90, 90).map(at)
 VERSION = st.fixed_dictionaries(
@@ -28,6 +30,22 @@ VERSION = st.fixed_dictionaries(
     },
 )
 ABSENCE = st.fixed_dictionaries({"pod_id": st.sampled_from(PODS), "observed": st.integers(0, 3000)})
+ASKED = st.fixed_dictionaries(
+    {
+        "pod_id": st.sampled_from(PODS),
+        "statuses": st.lists(st.sampled_from(["ok", "short", "empty", "failed", "not_found"]), min_size=1, max_size=3),
+        "asked": st.sampled_from(['["LOAD"]', '["LOAD", "GPU"]']),
+    }
+)
+RUN = st.fixed_dictionaries(
+    {"finished": st.integers(0, 60)},
+    optional={
+        # A day or weeks later, by which metrics are given up.
+        "as_of": st.sampled_from([0, 1_440, 25_000]).map(at),
+        "metrics_since": st.integers(-90, 0).map(at),
+        "metric_types": st.sampled_from(['["LOAD"]', '["LOAD", "GPU", "OFF"]']),
+    },
+)
 LISTED = st.fixed_dictionaries(
     {"pod_id": st.sampled_from([*PODS, "elsewhere"]), "started": st.sampled_from([0, 1782903600])}
 )
@@ -37,12 +55,31 @@ def listed(pod_id: str, started: int) -> Row:
     return {"pod_id": pod_id, "started": started, "content_hash": "", "observed_at": at(started % 7)}
 
 
+def windows(slot: int, pod_id: str, statuses: list[str], asked: str) -> list[Row]:
+    """One window of a pod, asked for once or more: each load has a time of its own, as runs do."""
+    window = {"pod_id": pod_id, "asked": asked, "window_from": at(20 * slot - 90), "window_to": at(20 * slot - 70)}
+    facts = {"resolution_seconds": 60, "samples": 0, "expected_samples": 20, "reason": "why"}
+    returned = {"ok": 20, "short": 9, "empty": 0}
+    return [
+        window
+        | facts
+        | {
+            "status": status,
+            "returned": json.dumps({"LOAD": returned[status]}) if status in returned else None,
+            "attempt": number + 1,
+            "observed_at": at(slot + number),
+        }
+        for number, status in enumerate(statuses)
+    ]
+
+
 def load(said: dict[str, Any]) -> dict[str, Any]:
     return {
         "pods": [pod(**version) for version in said["pods"]],
         "pod_absences": [absence(**look) for look in said["pod_absences"]],
         "cluster_pods": [listed(**one) for one in said["cluster_pods"]],
-        "runs": [run(finished) for finished in said["runs"]],
+        "metric_windows": said["metric_windows"],
+        "runs": [run(**one) for one in said["runs"]],
     }
 
 
@@ -51,7 +88,8 @@ LOAD = st.fixed_dictionaries(
         "pods": st.lists(VERSION, min_size=5, max_size=40),
         "pod_absences": st.lists(ABSENCE, max_size=8),
         "cluster_pods": st.lists(LISTED, max_size=5),
-        "runs": st.lists(st.integers(0, 60), max_size=1),
+        "metric_windows": st.lists(ASKED, max_size=20, unique_by=lambda asked: asked["pod_id"]),
+        "runs": st.lists(RUN, max_size=1),
     }
 ).map(load)
 
@@ -67,12 +105,13 @@ def test_incremental_equals_rebuild(
     with pytest.MonkeyPatch.context() as patch:
         # Small batches: pods of one load are rebuilt in several.
         patch.setattr(refresh, "_POD_BATCH", batch)
-        with Build(layout) as build:
+        with Build(layout, CATALOGUE) as build:
             for number, tables in enumerate(loads):
-                files.load(f"{number}.5", copies=1 + number % 2, **tables)
+                asked = [row for one in tables["metric_windows"] for row in windows(number, **one)]
+                files.load(f"{number}.5", copies=1 + number % 2, **tables | {"metric_windows": asked})
                 build.take_in(files.store)
                 publish(layout, build, build.refresh(), [])
             incremental = marts(build)
-    with Build(layout) as build:
+    with Build(layout, CATALOGUE) as build:
         build.start_over()
         assert marts(refreshed(build, files.store)) == incremental

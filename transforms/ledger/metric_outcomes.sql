@@ -25,6 +25,7 @@ final as (
         started_at,
         ended_at,
         expected_samples,
+        attempt as attempts,
         reason,
         observed_at as asked_at,
         least(coalesce(came, 0), epoch(window_to - window_from) // resolution_seconds) as instants,

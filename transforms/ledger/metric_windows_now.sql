@@ -6,17 +6,15 @@ metric_gaps as (select * from metric_gaps),
 metric_asked as (select * from metric_asked),
 
 every as (
-    select
-        *,
-        1 as attempts
-    from metric_outcomes
+    select * from metric_outcomes
     where status <> 'disabled'
     union all by name
     select metric_gaps.* from metric_gaps
     semi join metric_asked using (pod_id, metric)
 ),
 
--- One that was asked for again in shorter windows is theirs now.
+-- What was asked for again in shorter windows, or in one with its neighbours, is theirs now. Whatever was cut from one
+-- window is in one load, so that where a part is, the whole is; windows of one resolution lie on one grid.
 own as (
     select * from every
     where status = 'ok' or not exists (
@@ -24,11 +22,12 @@ own as (
         where
             later.pod_id = every.pod_id
             and later.metric = every.metric
-            and later.window_from >= every.window_from
-            and later.window_to <= every.window_to
+            and later.resolution_seconds = every.resolution_seconds
+            and later.window_from < every.window_to
+            and later.window_to > every.window_from
+            and (later.window_from, later.window_to) <> (every.window_from, every.window_to)
             and later.asked_at > every.asked_at
             and later.status <> 'disabled'
-            and later.window_to - later.window_from < every.window_to - every.window_from
     )
 ),
 
@@ -43,7 +42,7 @@ folded as (
         arg_max(reason, asked_at) as reason,
         max(instants) as instants,
         max(expected_samples) as expected_samples,
-        sum(attempts) as attempts,
+        max(attempts) as attempts,
         max(asked_at) as asked_at
     from own
     group by all

@@ -3,7 +3,7 @@
 -- rebuilt by: pod_id
 --
 -- Wanted is the time in which the pod ran, from where metrics begin to be wanted (`runs.metrics_since`) to the last
--- run.
+-- run. What may still come is told by that run too, whenever the table is made.
 --
 -- pod_id varchar: Kubernetes UID of the pod.
 -- metric varchar: Metric type, as `metric_catalogue` names it.
@@ -13,10 +13,19 @@
 -- wanted_seconds double: Its length; 0 where the metric does not apply.
 -- coverage double: Share of the stretch that has samples, from 0 to 1; null where nothing is wanted.
 -- status varchar: `ok` (all but part of a step at either end), `pending` (is asked again), `failed` (could not be had,
---     is asked again), `partial` or `empty` (the API has no more), `disabled` (not given by this control plane),
---     `not_found` or `not_applicable`.
+--     is asked again), `partial` or `empty` (the API has no more), `expired` (could not be had in time: what failed is
+--     asked for no more 15 days later, and what never could be asked for counts as forgotten then), `disabled` (not
+--     given by this control plane), `not_found` (the control plane no longer knows the pod) or `not_applicable`.
 -- reason varchar: Why not all of it is covered; null where it is.
 with pods as (select * from pods),
+
+stg_pod_lives as (select * from stg_pod_lives),
+
+stg_metric_wishes as (select * from stg_metric_wishes),
+
+stg_pod_equipment as (select * from stg_pod_equipment),
+
+stg_nim_pods as (select * from stg_nim_pods),
 
 metric_spans as (select * from metric_spans),
 
@@ -26,47 +35,49 @@ metrics_off as (select * from metrics_off),
 
 catalogue as (select * from catalogue),
 
-raw_runs as (select * from raw_runs),
-
-wishes as (
+bounds as (
     select
-        min(metrics_since) as floor_at,
-        max(as_of) - interval '120 seconds' as settled_at,
-        max_by(metric_types, as_of) as metric_types
-    from raw_runs
-    where metric_types is not null
+        stg_pod_lives.pod_id,
+        stg_pod_lives.workload_id,
+        stg_pod_lives.is_over,
+        greatest(stg_pod_lives.began_at, wishes.floor_at) as born_at,
+        least(stg_pod_lives.ended_at, wishes.settled_at) as wanted_to,
+        wishes.as_of
+    from stg_pod_lives
+    cross join stg_metric_wishes as wishes
 ),
 
 lives as (
     select
-        pods.pod_id,
-        greatest(coalesce(pods.started_at, pods.created_at), wishes.floor_at) as wanted_from,
-        least(
-            coalesce(
-                pods.completed_at,
-                pods.deleted_at,
-                case when not pods.is_reachable then pods.last_observed_at end,
-                wishes.settled_at
-            ),
-            wishes.settled_at
-        ) as wanted_to,
-        coalesce(pods.requested_gpu, 0) > 0
-        or coalesce(pods.allocated_gpu, 0) > 0
-        or coalesce(pods.requested_gpu_memory_bytes, 0) > 0
-        or coalesce(pods.allocated_gpu_memory_bytes, 0) > 0
-        or pods.mig_profile is not null
-        or pods.allocated_mig_profile is not null as has_gpu
+        bounds.pod_id,
+        bounds.workload_id,
+        bounds.is_over,
+        bounds.as_of,
+        bounds.wanted_to,
+        -- A start at or after the end is none.
+        greatest(
+            bounds.born_at, case when pods.started_at < bounds.wanted_to then pods.started_at end
+        ) as wanted_from,
+        stg_pod_equipment.has_gpu,
+        not stg_pod_equipment.shows_nim and stg_nim_pods.pod_id is null as is_no_nim
     from pods
-    cross join wishes
+    inner join bounds using (pod_id)
+    inner join stg_pod_equipment using (pod_id)
+    left join stg_nim_pods using (pod_id)
     where pods.started_at is not null or pods.phase is distinct from 'Pending'
+),
+
+wanted_types as (
+    select unnest(from_json(metric_types, '["varchar"]')) as metric
+    from stg_metric_wishes
 ),
 
 asked_for as (
     select
         pods.pod_id,
-        unnest(from_json(wishes.metric_types, '["varchar"]')) as metric
+        wanted_types.metric
     from pods
-    cross join wishes
+    cross join wanted_types
     union
     select
         pod_id,
@@ -74,25 +85,43 @@ asked_for as (
     from metric_spans
 ),
 
+gone as (
+    select distinct pod_id
+    from metric_gaps
+    where status = 'not_found'
+),
+
+weighed_gaps as (
+    select
+        metric_gaps.*,
+        metric_gaps.status in ('failed', 'not_found') as is_failed,
+        -- What a pod without any sign of a NIM did not give once, it has not.
+        is_nim(metric_gaps.metric) and stg_nim_pods.pod_id is null and not stg_pod_equipment.shows_nim as is_no_nim,
+        window_is_given_up(metric_gaps.window_to, metric_gaps.attempts, wishes.as_of) as is_given_up
+    from metric_gaps
+    cross join stg_metric_wishes as wishes
+    left join stg_pod_equipment using (pod_id)
+    left join stg_nim_pods using (pod_id)
+),
+
 gaps as (
     select
         pod_id,
         metric,
         sum(instants * resolution_seconds) as covered_seconds,
-        bool_or(status = 'not_found') as is_gone,
-        max(reason) filter (where status = 'failed') as failure,
-        bool_or(status = 'failed') as has_failed,
+        bool_or(not is_given_up and (is_failed or not coalesce(is_no_nim, false))) as is_due,
+        bool_or(is_failed and not is_given_up) as has_failed,
+        bool_or(is_failed and is_given_up) as has_expired,
+        max(reason) filter (where is_failed) as failure,
         max(reason) as reason
-    from metric_gaps
+    from weighed_gaps
     group by pod_id, metric
 ),
 
 measured as (
     select
-        lives.pod_id,
+        lives.*,
         asked_for.metric,
-        lives.wanted_from,
-        lives.wanted_to,
         -- What was asked for applies, whatever is known of the pod by now.
         lives.has_gpu
         or not coalesce(catalogue.needs_gpu, false)
@@ -103,22 +132,31 @@ measured as (
             coalesce(metric_spans.covered_seconds, 0) + coalesce(gaps.covered_seconds, 0)
         ) as covered_seconds,
         coalesce(metric_spans.resolution_seconds, 0) as resolution_seconds,
-        metric_spans.asked_to,
         coalesce(
             metric_spans.asked_to + to_seconds(metric_spans.resolution_seconds) < lives.wanted_to, true
         ) as is_behind,
-        gaps.pod_id is not null as has_gaps,
-        coalesce(gaps.is_gone, false) as is_gone,
+        case
+            when lives.workload_id is null then 'the API names no workload of the pod, which it takes to ask'
+            when wanted_types.metric is null then 'the last run did not ask for this type'
+        end as obstacle,
+        case
+            when is_nim(asked_for.metric) and lives.is_no_nim then 'asked seldom: the pod shows no sign of a NIM'
+        end as delay,
+        gone.pod_id is not null and lives.is_over as is_gone,
+        coalesce(gaps.is_due, false) as is_due,
         coalesce(gaps.has_failed, false) as has_failed,
+        coalesce(gaps.has_expired, false) as has_expired,
         gaps.failure,
         gaps.reason,
-        metrics_off.reason as off_reason,
-        metrics_off.metric is not null and metric_spans.pod_id is null as is_off
+        metrics_off.metric is not null as is_off,
+        metrics_off.reason as off_reason
     from lives
     inner join asked_for using (pod_id)
+    left join wanted_types using (metric)
     left join catalogue using (metric)
     left join metric_spans on lives.pod_id = metric_spans.pod_id and asked_for.metric = metric_spans.metric
     left join gaps on lives.pod_id = gaps.pod_id and asked_for.metric = gaps.metric
+    left join gone on lives.pod_id = gone.pod_id
     left join metrics_off on asked_for.metric = metrics_off.metric
     where lives.wanted_from < lives.wanted_to
 ),
@@ -128,12 +166,14 @@ judged as (
         *,
         case
             when not applies then 'not_applicable'
-            when is_off then 'disabled'
+            when is_off and is_behind then 'disabled'
             -- A pod's first and last step are rarely whole.
             when covered_seconds + 2 * resolution_seconds >= life_seconds and covered_seconds > 0 then 'ok'
             when is_gone then 'not_found'
             when has_failed then 'failed'
-            when is_behind or has_gaps then 'pending'
+            when is_behind and obstacle is not null and wanted_to <= as_of - interval '15 days' then 'expired'
+            when is_behind or is_due then 'pending'
+            when has_expired then 'expired'
             when covered_seconds = 0 then 'empty'
             else 'partial'
         end as status
@@ -154,8 +194,9 @@ final as (
             when 'not_applicable' then 'the pod has no GPU'
             when 'disabled' then coalesce(off_reason, 'not given by this control plane')
             when 'not_found' then 'the control plane no longer knows the pod'
-            when 'failed' then failure
-            when 'pending' then coalesce(reason, 'not asked yet')
+            when 'failed' then coalesce(failure, 'failed')
+            when 'pending' then coalesce(if(is_behind, obstacle, null), reason, delay, 'not asked yet')
+            when 'expired' then 'given up after 15 days: ' || coalesce(failure, obstacle, 'it could not be had')
             when 'empty' then 'the control plane has no sample of it'
             when 'partial' then 'the control plane has samples of a part only'
         end as reason

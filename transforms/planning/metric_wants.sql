@@ -2,12 +2,12 @@
 --
 -- Wanted is a pod's life from the metric floor on. Of it, one stretch without a gap was asked for before: what lies
 -- before it is asked for from its newest end backwards, what lies after it forwards. Within it, windows that are not
--- final are asked for again when they are due, until the API must have forgotten the pod.
+-- final are asked for again when they are due, until they are given up.
 with plan_bounds as (select * from plan_bounds),
 
 plan_types as (select * from plan_types),
 
-known_pods as (select * from known_pods),
+stg_pod_lives as (select * from stg_pod_lives),
 
 metric_spans as (select * from metric_spans),
 
@@ -26,32 +26,28 @@ wanted_types as (
 
 lives as (
     select
-        known_pods.pod_id,
-        known_pods.workload_id,
-        known_pods.phase,
-        greatest(known_pods.created_at, plan_bounds.floor_at) as wanted_from,
-        not known_pods.is_open or not known_pods.is_reachable as is_over,
-        coalesce(
-            known_pods.completed_at,
-            known_pods.deleted_at,
-            case when not known_pods.is_open or not known_pods.is_reachable then known_pods.last_observed_at end
-        ) as ended_at,
+        stg_pod_lives.pod_id,
+        stg_pod_lives.workload_id,
+        stg_pod_lives.phase,
+        stg_pod_lives.is_over,
+        stg_pod_lives.ended_at,
+        greatest(stg_pod_lives.began_at, plan_bounds.floor_at) as wanted_from,
+        least(stg_pod_lives.ended_at, plan_bounds.settled_at) as wanted_to,
         plan_bounds.settled_at,
         plan_bounds.now_at,
         plan_bounds.resolution_seconds
-    from known_pods
+    from stg_pod_lives
     cross join plan_bounds
-    where known_pods.workload_id is not null and known_pods.created_at < plan_bounds.settled_at
+    where stg_pod_lives.workload_id is not null
 ),
 
 wanted as (
     select
         *,
-        least(coalesce(ended_at, settled_at), settled_at) as wanted_to,
         -- Of a pod that runs, whole steps only; of one that is over, all of the last one.
         to_seconds(case when is_over then 0 else resolution_seconds - 1 end) as slack
     from lives
-    where wanted_from < least(coalesce(ended_at, settled_at), settled_at)
+    where wanted_from < wanted_to
 ),
 
 asked as (
@@ -76,12 +72,14 @@ due as (
         metric_gaps.window_from,
         metric_gaps.window_to,
         metric_gaps.resolution_seconds as gap_resolution,
-        metric_gaps.attempts
+        metric_gaps.attempts,
+        metric_gaps.status in ('failed', 'not_found') as was_failure,
+        metric_gaps.status = 'failed' and metric_gaps.instants = 0 as is_blank
     from metric_gaps
     inner join wanted_types using (metric)
     inner join wanted using (pod_id)
     where
-        metric_gaps.window_to > wanted.now_at - interval '15 days'
+        not window_is_given_up(metric_gaps.window_to, metric_gaps.attempts, wanted.now_at)
         -- Asked for in part, it would count as had.
         and metric_gaps.window_to <= wanted.settled_at
         and wanted.now_at >= window_due_at(
@@ -103,7 +101,10 @@ stretches as (
         coalesce(asked_from, ended_at) as until,
         resolution_seconds,
         1 as attempt,
-        asked_from is not null as newest_first
+        false as was_failure,
+        false as is_blank,
+        asked_from is not null as newest_first,
+        epoch(coalesce(asked_from, wanted_to) - wanted_from) / resolution_seconds as steps
     from asked
     where asked_from is null or asked_from > wanted_from
     union all
@@ -120,7 +121,10 @@ stretches as (
         ended_at as until,
         resolution_seconds,
         1 as attempt,
-        false as newest_first
+        false as was_failure,
+        false as is_blank,
+        false as newest_first,
+        epoch(wanted_to - asked_to) / resolution_seconds as steps
     from asked
     where asked_to + slack < wanted_to
     union all
@@ -137,7 +141,10 @@ stretches as (
         window_to as until,
         gap_resolution as resolution_seconds,
         attempts + 1 as attempt,
-        false as newest_first
+        was_failure,
+        is_blank,
+        false as newest_first,
+        epoch(window_to - window_from) / gap_resolution as steps
     from due
 ),
 

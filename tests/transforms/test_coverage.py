@@ -1,0 +1,160 @@
+"""What is said of metrics that did not come: why not, and whether they still may."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from tests.transforms.raw_files import DuckDBFiles, Row, absence, at, metric_type, pod, run
+from tests.transforms.tables import marts, refreshed, rows
+from transforms import Build
+
+HOUR, DAY = 60, 1_440
+CATALOGUE = [metric_type("LOAD"), metric_type("GPU", needs_gpu=True)]
+
+
+@pytest.fixture
+def build(layout: Any) -> Any:
+    with Build(layout, CATALOGUE) as build:
+        yield build
+
+
+def ended(**fields: Any) -> Row:
+    """A pod that ran for the hour before noon."""
+    given: Row = {"k8s_phase": "Succeeded", "completed_at": at(0), "observed": 1}
+    return pod(**given | fields)
+
+
+def window(status: str, observed: float = 5, since: float = -HOUR, until: float = 0, **fields: Any) -> Row:
+    """What came of asking for a stretch: no sample, or all of them."""
+    steps = int(until - since)
+    came = {"ok": steps, "empty": 0}.get(status)
+    return {
+        "pod_id": "pod-1",
+        "asked": '["LOAD"]',
+        "returned": None if came is None else json.dumps({"LOAD": came}),
+        "window_from": at(since),
+        "window_to": at(until),
+        "resolution_seconds": 60,
+        "status": status,
+        "reason": "HTTP 500" if status == "failed" else None,
+        "samples": 0,
+        "expected_samples": steps,
+        "attempt": 1,
+        "observed_at": at(observed),
+    } | fields
+
+
+def asking(minutes: float, types: str = '["LOAD"]') -> Row:
+    """A run that asked for metrics, of the two days before noon on."""
+    return run(minutes, metrics_since=at(-2 * DAY), metric_types=types)
+
+
+def coverage(build: Build) -> list[tuple[Any, ...]]:
+    return rows(build, "select metric, status, reason from marts.main.pod_metric_coverage order by all")
+
+
+def told_by_runs(files: DuckDBFiles, build: Build, later: Sequence[float]) -> list[str]:
+    """The one status after each of these runs, in which nothing came; the tables are as if all were built anew."""
+    told = []
+    for number, minutes in enumerate(later):
+        files.load(f"later-{number}", runs=[asking(minutes)])
+        ((_, status, reason),) = coverage(refreshed(build, files.store))
+        assert (reason is None) is (status == "ok")
+        told.append(status)
+        before = marts(build)
+        build.start_over()
+        assert marts(refreshed(build, files.store)) == before
+    return told
+
+
+def test_what_failed_is_given_up_when_the_api_has_forgotten(files: DuckDBFiles, build: Build) -> None:
+    failed = [window("failed", observed=5 + number, attempt=number + 1) for number in range(3)]
+    files.load("1", pods=[ended()], metric_windows=failed, runs=[asking(10)])
+    refreshed(build, files.store)
+    files.load("2", runs=[asking(14 * DAY)])
+    assert coverage(refreshed(build, files.store)) == [("LOAD", "failed", "HTTP 500")]
+    files.load("3", runs=[asking(15 * DAY + 1)])
+    # No row about the pod arrived.
+    assert coverage(refreshed(build, files.store)) == [("LOAD", "expired", "given up after 15 days: HTTP 500")]
+    files.load("4", metric_windows=[window("ok", 15 * DAY + 2)], runs=[asking(15 * DAY + 3)])
+    assert coverage(refreshed(build, files.store)) == [("LOAD", "ok", None)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked", "told"),
+    [
+        # An old window is tried three times at least.
+        ({}, ["failed"], ["failed", "failed"]),
+        ({}, ["failed"] * 3, ["failed", "expired"]),
+        ({}, ["not_found"], ["not_found", "not_found"]),
+        ({}, [], ["pending", "pending"]),
+        ({"workload_id": None}, [], ["pending", "expired"]),
+        # Deleted, and the API does not say when.
+        ({"completed_at": None, "is_deleted": True, "k8s_phase": "Running"}, ["failed"] * 3, ["failed", "expired"]),
+    ],
+)
+def test_what_cannot_be_had_does_not_stay_open(
+    files: DuckDBFiles, build: Build, fields: Row, asked: list[str], told: list[str]
+) -> None:
+    asked_in_turn = [window(status, observed=5 + number, attempt=number + 1) for number, status in enumerate(asked)]
+    files.load("1", pods=[ended(**fields)], metric_windows=asked_in_turn, runs=[asking(10)])
+    refreshed(build, files.store)
+    assert told_by_runs(files, build, [14 * DAY, 16 * DAY]) == told
+
+
+def test_a_pod_that_is_gone_is_gone_for_every_type(files: DuckDBFiles, build: Build) -> None:
+    files.load("1", pods=[ended()], metric_windows=[window("not_found")], runs=[asking(10)])
+    files.load("2", runs=[asking(20, '["LOAD", "GPU"]')])
+    gone = "the control plane no longer knows the pod"
+    assert coverage(refreshed(build, files.store)) == [("GPU", "not_found", gone), ("LOAD", "not_found", gone)]
+
+
+def test_other_types_and_another_floor_are_told_of_pods_of_which_nothing_arrived(
+    files: DuckDBFiles, build: Build
+) -> None:
+    no_gpu = {"cpu": {"request": "1"}}
+    files.load("1", pods=[ended(requested_resources=no_gpu)], metric_windows=[window("ok")], runs=[asking(10)])
+    refreshed(build, files.store)
+    files.load("2", runs=[asking(20, '["LOAD", "GPU"]')])
+    assert coverage(refreshed(build, files.store)) == [
+        ("GPU", "not_applicable", "the pod has no GPU"),
+        ("LOAD", "ok", None),
+    ]
+    files.load("3", runs=[asking(30, '["GPU"]') | {"metrics_since": at(-3 * DAY)}])
+    assert len(coverage(refreshed(build, files.store))) == 2
+    before = marts(build)
+    build.start_over()
+    assert marts(refreshed(build, files.store)) == before
+
+
+def test_the_end_of_a_pod_is_awaited_until_it_is_settled(files: DuckDBFiles, build: Build) -> None:
+    files.load("1", pods=[ended()], metric_windows=[window("ok", until=-1)], runs=[asking(1)])
+    until = "select wanted_to from marts.main.pod_metric_coverage"
+    assert rows(refreshed(build, files.store), until) == [(at(-1),)]
+    files.load("2", runs=[asking(2)])
+    assert rows(refreshed(build, files.store), until) == [(at(0),)]
+
+
+ODD = {
+    "created in the future": (pod(created_at=at(DAY), observed=-30), at(-30)),
+    "created at no instant": (pod(created_at=None, observed=-30), at(-30)),
+    "over before it began": (ended(completed_at=at(-90)), at(-60)),
+    "over at no instant": (ended(completed_at=None), at(-60)),
+    "deleted at no instant": (pod(is_deleted=True), at(-60)),
+    "no workload": (ended(workload_id=None), at(-60)),
+    "vanished": (pod(observed=-10), at(-60)),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_no_pod_is_hidden_whatever_its_clocks_say(files: DuckDBFiles, build: Build, name: str) -> None:
+    row, since = ODD[name]
+    looked = [absence(observed=minutes) for minutes in (0, 2 * DAY)] if name == "vanished" else []
+    files.load("1", pods=[row], pod_absences=looked, runs=[asking(10)])
+    refreshed(build, files.store)
+    assert told_by_runs(files, build, [2 * DAY]) == ["pending"]
+    assert rows(build, "select wanted_from from marts.main.pod_metric_coverage") == [(since,)]
