@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
 
+from pipelines.memory import admit
 from pipelines.plane import DEMO, claim
 from pipelines.settings import Settings, UsageError, text_of
 from pipelines.state import write_json
@@ -62,6 +63,8 @@ def demo_plane(settings: Settings) -> Iterator[RunaiClient]:
 
 @contextmanager
 def _served(clock: DemoClock, *, concurrency: int) -> Iterator[RunaiClient]:
+    # A control plane computes its samples with it.
+    admit("numpy")
     try:
         from simulator import Clock, Simulator, World, WorldConfig
     except ModuleNotFoundError as error:

@@ -16,25 +16,37 @@ ARENAS: Final = 2
 COLLECT_AFTER: Final = (20_000, 20, 20)
 
 
-class _WithoutPandas(MetaPathFinder):
-    """Says of pandas that it is not installed."""
+class _Without(MetaPathFinder):
+    """Says of packages that they are not installed."""
+
+    def __init__(self, *packages: str) -> None:
+        self.packages = set(packages)
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:  # noqa: ARG002
         """Leave every other package to the finders behind this one."""
-        if fullname == "pandas":
+        if fullname in self.packages:
             raise ModuleNotFoundError(f"No module named {fullname!r} here: a run has no use for it", name=fullname)
+
+
+_WITHOUT: Final = _Without("pandas", "numpy")
+
+
+def admit(package: str) -> None:
+    """Let a package be imported after all."""
+    _WITHOUT.packages.discard(package)
 
 
 def be_frugal() -> None:
     """Settle allocators, imports and garbage collection; before duckdb and pyarrow are imported and threads begin.
 
     Threads share two heaps, so that what one frees another can use: 50 MB of 460 in a first load of 20,000 pods. And
-    duckdb imports pandas, if it can, at the first bound parameter: 40 MB and 0.3 s for a type that no run binds. A page
-    of pods is 10,000 objects and no cycle, so looking for cycles every 700 objects took a sixth of a first load.
+    duckdb imports pandas, if it can, at the first bound parameter: 40 MB and 0.3 s for a type that no run binds; and
+    pyarrow numpy when it is imported itself: 11 MB and 0.1 s for conversions that no run makes. A page of pods is
+    10,000 objects and no cycle, so looking for cycles every 700 objects took a sixth of a first load.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     gc.set_threshold(*COLLECT_AFTER)
-    sys.meta_path.insert(0, _WithoutPandas())
+    sys.meta_path.insert(0, _WITHOUT)
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:

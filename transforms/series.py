@@ -6,7 +6,6 @@ taken in, so that a file of a transaction that failed is one that nobody lists.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -368,9 +367,9 @@ def _rewrite_hours(con: duckdb.DuckDBPyConnection, folder: Path, day: str, new: 
         # The bounds let DuckDB pass over files and row groups of other hours.
         bounds = con.execute("select min(hour_at), max(hour_at) + interval '1 hour' from temp.touched_hours").fetchone()
         first, last = (instant(bound) for bound in bounds or ())
-        within = f"sampled_at >= {first} and sampled_at < {last} and (pod_id, hour_of(sampled_at)) in (from temp.touched_hours)"
-        touched = within if of_day != [new] else "true"
-        _make_hours(con, f"select * from {_parquet(of_day)} where {touched}")
+        within = f"sampled_at >= {first} and sampled_at < {last}"
+        touched = f"{within} and (pod_id, hour_of(sampled_at)) in (from temp.touched_hours)"
+        _make_hours(con, f"select * from {_parquet(of_day)} where {'true' if of_day == [new] else touched}")
         kept = (
             f"select * from {_parquet(before)} where (pod_id, hour_at) not in (from temp.touched_hours) union all"
             if before
