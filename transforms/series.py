@@ -93,7 +93,6 @@ def take_in(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         _note_ranges(con, list(new.values()))
     for day in sorted({*new, *_days(con, "pod_metrics_hourly", "temp.metric_moves")}):
         _rewrite_hours(con, folder, day, new.get(day), part)
-    _merge(con, folder, part)
     _take_histograms(con, folder, part)
     con.execute(
         """
@@ -392,11 +391,12 @@ def _make_hours(con: duckdb.DuckDBPyConnection, samples: str) -> None:
         con.execute("insert into temp.hours from temp.pod_metrics_hourly")
 
 
-def _merge(con: duckdb.DuckDBPyConnection, folder: Path, part: str) -> None:
+def merge(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Write the samples of a day that is over into one file, pod by pod, and those of days with many files.
 
     Answers come in any order, so that even one file has to be sorted once. What comes late for a day that was merged
-    stays beside it for a while: a day is long, and what comes late is little.
+    stays beside it for a while: a day is long, and what comes late is little. To sort a day takes all of the memory, so
+    this is no part of the transaction in which the samples are taken in: it keeps what was dropped in it.
     """
     rows = con.execute(
         f"""
@@ -413,7 +413,8 @@ def _merge(con: duckdb.DuckDBPyConnection, folder: Path, part: str) -> None:
     by_day = files(con, "pod_metrics", folder)
     for (day,) in rows:
         ordered = f"from {_parquet(by_day[day])} order by pod_id, metric, gpu, sampled_at, labels"
-        _replace_day(con, folder / "pod_metrics" / day / f"{part}{_MERGED}", ordered)
+        with transaction(con):
+            _replace_day(con, folder / "pod_metrics" / day / f"{uuid4().hex}{_MERGED}", ordered)
 
 
 def _parquet(paths: Sequence[Path]) -> str:
