@@ -7,7 +7,7 @@ with raw_pods as (select * from raw_pods),
 final as (
     select
         id as pod_id,
-        bool_or(may_have_gpu(requested_resources, allocated_resources)) as has_gpu,
+        bool_or(may_have_gpu(try_cast(requested_resources as json), try_cast(allocated_resources as json))) as has_gpu,
         bool_or(
             revision_id is not null or coalesce(regexp_matches(lower(containers), '(^|[^a-z])nim([^a-z]|$)'), false)
         ) as shows_nim
