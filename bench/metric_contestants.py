@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from bench.contestants import LIST, MAX_PAGE, count, new_pipeline, token
 
-_BASIC: Final = (
+BASIC: Final = (
     "GPU_UTILIZATION",
     "GPU_UTILIZATION_PER_GPU",
     "GPU_MEMORY_USAGE_BYTES",
@@ -42,7 +42,7 @@ _PROFILING: Final = (
     "GPU_PCIE_RECEIVED_BANDWIDTH_PER_GPU",
     "GPU_SWAP_MEMORY_BYTES_PER_GPU",
 )
-TYPES: Final = (_BASIC, _PROFILING[:9], _PROFILING[9:])
+TYPES: Final = (BASIC, _PROFILING[:9], _PROFILING[9:])
 THREADS: Final = 16
 
 

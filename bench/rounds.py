@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
@@ -34,9 +34,10 @@ class Scene:
 class Rounds:
     """The measurements of some contestants, each known by a name and a title."""
 
-    def __init__(self, titles: Mapping[str, str], counted: str = "pods") -> None:
-        """Compare contestants that say how many of `counted` they found."""
+    def __init__(self, titles: Mapping[str, str], counted: str = "pods", once: Collection[str] = ()) -> None:
+        """Compare contestants that say how many of `counted` they found; those in `once` sit out all later rounds."""
         self._titles = titles
+        self._once = once
         self._counted = counted
         self._found: dict[tuple[str, str], list[float]] = {}
 
@@ -63,7 +64,7 @@ class Rounds:
         names = list(self._titles)
         for number in range(rounds):
             first = number % len(names)
-            yield from names[first:] + names[:first]
+            yield from (name for name in names[first:] + names[:first] if not number or name not in self._once)
 
     def add(self, name: str, measured: Measured, requests: int) -> None:
         """Note one contestant's turn."""

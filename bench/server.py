@@ -20,6 +20,9 @@ OPEN: Final = 2_000
 CHANGES: Final = {"completed": 400, "deleted": 200, "created": 300, "edited": 100}
 GANG: Final = 20
 NEVER_BY_ITSELF: Final = datetime(2100, 1, 1, tzinfo=UTC)
+# So many pods begin at once, and how long each of them runs.
+SHIFT: Final = 10
+LIFE: Final = timedelta(days=1)
 
 
 def first_load(pods: int, now: datetime) -> World:
@@ -49,6 +52,26 @@ def metrics(pods: int, now: datetime) -> World:
     for _ in range(pods // GANG):
         created = now - timedelta(hours=6)
         world.add(GANG, created_at=created, scheduled_at=created, started_at=created)
+    return world
+
+
+def first_day(pods: int, now: datetime) -> World:
+    """Pods that run, born within a day of each other."""
+    return _month(pods, now, days=0)
+
+
+def thirtieth_day(pods: int, now: datetime) -> World:
+    """The same after a month in which as many ran at any time, each for a day."""
+    return _month(pods, now, days=30)
+
+
+def _month(pods: int, now: datetime, days: int) -> World:
+    world = World(WorldConfig(start=NEVER_BY_ITSELF), Clock(now))
+    now, shifts = now.replace(second=0, microsecond=0), pods // SHIFT
+    for number in range(shifts * (days + 1)):
+        created = now - LIFE * (1 + number / shifts) + timedelta(hours=2)
+        ended = created + LIFE if number >= shifts else None
+        world.add(SHIFT, created_at=created, scheduled_at=created, started_at=created, completed_at=ended)
     return world
 
 
@@ -87,13 +110,18 @@ SCENES: Final[dict[str, Callable[[int, datetime], World]]] = {
     "first-load": first_load,
     "history": history,
     "metrics": metrics,
+    "latency": metrics,
+    "first-day": first_day,
+    "thirtieth-day": thirtieth_day,
 }
+LATENCY: Final = {"latency": 0.1}
+"""Seconds before each answer, by scene."""
 
 
 def main(scene: str, pods: int) -> None:
     """Serve until the input ends."""
     world = SCENES[scene](pods, datetime.now(UTC))
-    switches = Switches(advanced_metrics=True)
+    switches = Switches(advanced_metrics=True, latency=LATENCY.get(scene, 0))
     simulator = Remembering(
         world, switches=switches, client_id=CLIENT["clientID"], client_secret=CLIENT["clientSecret"]
     )

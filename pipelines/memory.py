@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from types import ModuleType
-from typing import Final
+from typing import Final, NoReturn
 
 M_ARENA_MAX: Final = -8
 ARENAS: Final = 2
@@ -39,3 +39,9 @@ def be_frugal() -> None:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
             mallopt(M_ARENA_MAX, ARENAS)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process. Python's last look for cycles, among all that was ever imported, would take 0.25 s."""
+    gc.freeze()
+    sys.exit(code)

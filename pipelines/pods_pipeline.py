@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 if __name__ == "__main__":
     # Python puts the folder of the script here; the packages are one above it.
     sys.path[0] = str(ROOT)
-    from pipelines.memory import be_frugal
+    from pipelines.memory import be_frugal, leave
 
     be_frugal()
-    sys.exit(main())
+    leave(main())

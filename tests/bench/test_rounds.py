@@ -20,6 +20,10 @@ def test_every_contestant_takes_a_turn_in_each_round_and_none_is_always_first() 
     assert turns[::3] == ["a", "b", "c"]
 
 
+def test_who_plays_once_sits_out_all_later_rounds() -> None:
+    assert list(Rounds({"a": "", "b": ""}, once=["a"]).turns(3)) == ["a", "b", "b", "b"]
+
+
 def test_the_median_is_not_moved_by_one_bad_round() -> None:
     assert rounds(a=[2, 90, 1]).median("a", "load") == 2
 
