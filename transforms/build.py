@@ -94,6 +94,7 @@ class Build:
                 touched = self._touch()
                 self._pass_through(raw, loads)
                 self._con.execute("insert into build.main.taken_in from temp.new_loads")
+            series.merge(self._con, self.layout.series)
         finally:
             raw.release(self._con)
             series.remove_unlisted(self._con, self.layout.series)

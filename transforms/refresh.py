@@ -80,7 +80,7 @@ def _look_at(con: duckdb.DuckDBPyConnection) -> None:
     These are the open ones, those whose end was not settled yet, and those of which metrics are awaited, for they may
     be given up by now; and every pod where metrics are wanted of another time or of other types than before.
     """
-    for name in ("stg_metric_wishes", "stg_pod_lives"):
+    for name in ("stg_metric_wishes", "stg_metric_lives"):
         runner.run(con, models.upstream(name)[-1], as_="view")
     con.execute(
         f"""
@@ -93,7 +93,7 @@ def _look_at(con: duckdb.DuckDBPyConnection) -> None:
         """
         create temp table looked_at as
         select distinct pod_id
-        from stg_pod_lives
+        from stg_metric_lives
         inner join build.main.known_pods using (pod_id)
         left join build.main.refreshed_for as before on true
         where pod_id not in (from temp.touched) and (

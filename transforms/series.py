@@ -6,7 +6,6 @@ taken in, so that a file of a transaction that failed is one that nobody lists.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -88,15 +87,12 @@ def take_in(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     runner.restrict_to(con, "raw_pod_metrics", _unseen(con, folder, _once(con)))
     part = uuid4().hex
     runner.run(con, _model("pod_metrics"), as_="view")
-    days = _write(con, folder, "pod_metrics", part)
+    new = _write(con, folder, "pod_metrics", part)
     ledger.settle(con)
-    by_day = files(con, "pod_metrics", folder)
-    new = {day: [path for path in by_day[day] if path.name.startswith(part)] for day in days}
-    if days:
-        _note_ranges(con, [path for paths in new.values() for path in paths])
-    for day in sorted({*days, *_days(con, "pod_metrics_hourly", "temp.metric_moves")}):
-        _rewrite_hours(con, folder, day, new.get(day, []), part)
-    _merge(con, folder, part)
+    if new:
+        _note_ranges(con, list(new.values()))
+    for day in sorted({*new, *_days(con, "pod_metrics_hourly", "temp.metric_moves")}):
+        _rewrite_hours(con, folder, day, new.get(day), part)
     _take_histograms(con, folder, part)
     con.execute(
         """
@@ -117,13 +113,11 @@ def _take_histograms(con: duckdb.DuckDBPyConnection, folder: Path, part: str) ->
         order by pod_id, metric, labels, sampled_at, observed_at, read_index
         """
     )
-    days = con.execute(
-        "select distinct strftime(sampled_at at time zone 'UTC', '%Y-%m-%d') from temp.distributions"
-    ).fetchall()
+    days = _days_of(con, "temp.distributions")
     if not days:
         return
     by_day = files(con, "pod_metric_histograms", folder)
-    known = [path for (day,) in days for path in by_day.get(day, [])]
+    known = [path for day in days for path in by_day.get(day, [])]
     unseen = "temp.distributions"
     if known:
         unseen = f"""(
@@ -203,8 +197,6 @@ def remove_unlisted(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     for path in folder.glob("*/*/*.parquet"):
         if path not in listed:
             path.unlink()
-    for path in folder.glob(".writing-*"):
-        shutil.rmtree(path)
 
 
 def _model(name: str) -> Model:
@@ -281,36 +273,44 @@ def _days(con: duckdb.DuckDBPyConnection, table: str, stretches: str) -> list[st
     return [day for (day,) in rows]
 
 
-def _write(con: duckdb.DuckDBPyConnection, folder: Path, table: str, part: str) -> list[str]:
-    """Write a model's rows into new files of their days, in no order, and enter these in the books; return the days."""
-    drafts = folder / f".writing-{part}"
-    shutil.rmtree(drafts, ignore_errors=True)
-    drafts.mkdir(parents=True)
-    con.execute(
-        f"copy (select *, cast(sampled_at at time zone 'UTC' as date) as day from temp.{table}) to {literal(drafts)}"
-        f" ({COPY}, partition_by (day), filename_pattern {literal(part + '-{i}')}, overwrite_or_ignore)"
-    )
-    days = []
-    for written in sorted(drafts.glob("day=*/*.parquet")):
-        day = written.parent.name.removeprefix("day=")
-        place = folder / table / day / written.name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        written.rename(place)
-        days.append(day)
-        _enter(con, place)
-    shutil.rmtree(drafts)
-    return sorted(set(days))
+def _days_of(con: duckdb.DuckDBPyConnection, samples: str) -> list[str]:
+    """Return the days of these samples, in order."""
+    days = f"select distinct day_of(sampled_at) as day from {samples} order by day"
+    return [day for (day,) in con.execute(f"select cast(day as varchar) from ({days})").fetchall()]
+
+
+def _write(con: duckdb.DuckDBPyConnection, folder: Path, table: str, part: str) -> dict[str, Path]:
+    """Write a model's rows into a new file for each of their days, in no order; return the files.
+
+    One day after the other: a `copy` that does them all, by partitions, takes half as long again and more memory.
+    """
+    written = {}
+    for day in _days_of(con, f"temp.{table}"):
+        written[day] = folder / table / day / f"{part}.parquet"
+        start = _start_of(day)
+        within = f"sampled_at >= {start} and sampled_at < {start} + interval '1 day'"
+        _write_file(con, written[day], f"from temp.{table} where {within}")
+        _enter(con, written[day])
+    return written
+
+
+def _start_of(day: str) -> str:
+    return f"timestamptz '{day} 00:00:00+00'"
 
 
 def _replace_day(con: duckdb.DuckDBPyConnection, place: Path, rows: str) -> None:
     """Write rows, in their order, into the one file that stands for a day of a table from now on."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    con.execute(f"copy ({rows}) to {literal(place)} ({COPY})")
+    _write_file(con, place, rows)
     con.execute(
         "delete from build.main.series_files"
         f" where table_name = {literal(place.parent.parent.name)} and day = {literal(place.parent.name)}"
     )
     _enter(con, place)
+
+
+def _write_file(con: duckdb.DuckDBPyConnection, place: Path, rows: str) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    con.execute(f"copy ({rows}) to {literal(place)} ({COPY})")
 
 
 def _enter(con: duckdb.DuckDBPyConnection, place: Path) -> None:
@@ -344,15 +344,14 @@ def _note_ranges(con: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> None:
     con.execute("insert into build.main.metric_ranges from temp.ranges")
 
 
-def _rewrite_hours(con: duckdb.DuckDBPyConnection, folder: Path, day: str, new: Sequence[Path], part: str) -> None:
-    """Write the hours of a day again: those with samples in the new files or of which other is expected, now.
+def _rewrite_hours(con: duckdb.DuckDBPyConnection, folder: Path, day: str, new: Path | None, part: str) -> None:
+    """Write the hours of a day again: those with samples in the new file or of which other is expected, now.
 
     The others stay as they were.
     """
     of_day = files(con, "pod_metrics", folder)[day]
     before = files(con, "pod_metrics_hourly", folder).get(day, [])
-    start = f"timestamptz '{day} 00:00:00+00'"
-    hour = "time_bucket(interval '1 hour', sampled_at)"
+    start = _start_of(day)
     with runner.workspace(con):
         con.execute(
             f"""
@@ -361,15 +360,15 @@ def _rewrite_hours(con: duckdb.DuckDBPyConnection, folder: Path, day: str, new: 
             from (select unnest(generate_series({start}, {start} + interval '23 hours', interval '1 hour')) as hour_at)
             inner join temp.metric_moves as moved
                 on hour_at <= moved.to_at and hour_at + interval '1 hour' > moved.from_at
-            {f"union select pod_id, {hour} from {_parquet(new)}" if new else ""}
+            {f"union select pod_id, hour_of(sampled_at) from {_parquet([new])}" if new else ""}
             """
         )
         # The bounds let DuckDB pass over files and row groups of other hours.
         bounds = con.execute("select min(hour_at), max(hour_at) + interval '1 hour' from temp.touched_hours").fetchone()
         first, last = (instant(bound) for bound in bounds or ())
-        within = f"sampled_at >= {first} and sampled_at < {last} and (pod_id, {hour}) in (from temp.touched_hours)"
-        touched = within if len(of_day) > len(new) else "true"
-        _make_hours(con, f"select * from {_parquet(of_day)} where {touched}")
+        within = f"sampled_at >= {first} and sampled_at < {last}"
+        touched = f"{within} and (pod_id, hour_of(sampled_at)) in (from temp.touched_hours)"
+        _make_hours(con, f"select * from {_parquet(of_day)} where {'true' if of_day == [new] else touched}")
         kept = (
             f"select * from {_parquet(before)} where (pod_id, hour_at) not in (from temp.touched_hours) union all"
             if before
@@ -392,11 +391,12 @@ def _make_hours(con: duckdb.DuckDBPyConnection, samples: str) -> None:
         con.execute("insert into temp.hours from temp.pod_metrics_hourly")
 
 
-def _merge(con: duckdb.DuckDBPyConnection, folder: Path, part: str) -> None:
+def merge(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Write the samples of a day that is over into one file, pod by pod, and those of days with many files.
 
     Answers come in any order, so that even one file has to be sorted once. What comes late for a day that was merged
-    stays beside it for a while: a day is long, and what comes late is little.
+    stays beside it for a while: a day is long, and what comes late is little. To sort a day takes all of the memory, so
+    this is no part of the transaction in which the samples are taken in: it keeps what was dropped in it.
     """
     rows = con.execute(
         f"""
@@ -413,7 +413,8 @@ def _merge(con: duckdb.DuckDBPyConnection, folder: Path, part: str) -> None:
     by_day = files(con, "pod_metrics", folder)
     for (day,) in rows:
         ordered = f"from {_parquet(by_day[day])} order by pod_id, metric, gpu, sampled_at, labels"
-        _replace_day(con, folder / "pod_metrics" / day / f"{part}{_MERGED}", ordered)
+        with transaction(con):
+            _replace_day(con, folder / "pod_metrics" / day / f"{uuid4().hex}{_MERGED}", ordered)
 
 
 def _parquet(paths: Sequence[Path]) -> str:

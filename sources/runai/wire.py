@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from urllib.request import getproxies
 
 import httpx
 
@@ -16,6 +17,7 @@ from sources.runai.errors import BrokenAnswer, ConfigurationError, RunaiError, U
 from sources.runai.retries import retry_after_seconds
 from sources.runai.stats import Stats
 from sources.runai.tls import Tls, certificate_problem
+from sources.runai.transport import DirectTransport
 
 __all__ = ["Answer", "Tls", "Wire"]
 
@@ -62,9 +64,13 @@ class Wire:
         self._largest_body = largest_body
         self._whole_answer_seconds = PATIENCE * read_seconds
         _quieten("httpx", "httpcore")
+        context = tls.context()
+        proxied = _may_be_proxied(self.origin, self.host)
+        if transport is None and not proxied:
+            transport = DirectTransport(self.origin, context, connections=connections)
         self._http = _http_client(
-            proxied=not is_loopback(self.host),
-            verify=tls.context(),
+            proxied=proxied,
+            verify=context,
             timeout=httpx.Timeout(read_seconds, connect=CONNECT_SECONDS, write=WRITE_SECONDS, pool=POOL_SECONDS),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             transport=transport,
@@ -120,6 +126,16 @@ class Wire:
                 raise Unavailable(f"The body of {path} did not end in {self._whole_answer_seconds:.0f} s.", path=path)
             chunks.append(chunk)
         return b"".join(chunks)
+
+
+def _may_be_proxied(base: str, host: str) -> bool:
+    """Whether the environment names a proxy for such URLs; whether for this host too, NO_PROXY tells httpx alone.
+
+    Then httpx's own transport is used: which entries of NO_PROXY fit a host is read in many ways, and a second reading
+    here could send past a proxy what httpx would send through it.
+    """
+    proxies = getproxies()
+    return not is_loopback(host) and bool(proxies.get(base.partition(":")[0]) or proxies.get("all"))
 
 
 def _http_client(

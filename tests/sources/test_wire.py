@@ -128,6 +128,26 @@ def test_a_proxy_of_the_environment_is_used_for_a_tenant(proxies: RawServer) -> 
     assert b"canary" not in proxies.requests[0]
 
 
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_every_name_of_a_proxy_is_heeded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with raw_server([b"HTTP/1.1 403 Forbidden by proxy\r\n\r\n"]) as proxy:
+        monkeypatch.setenv(name, proxy.url)
+        line = wire("https://tenant.run.ai")
+        with pytest.raises(Unavailable, match="403 Forbidden by proxy"):
+            line.send("GET", PATH, {})
+        line.close()
+
+
+def test_a_proxy_for_other_urls_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with raw_server([b"HTTP/1.1 403 Forbidden by proxy\r\n\r\n"]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        line = wire("https://tenant.run.ai")
+        with pytest.raises(Unavailable, match="ConnectError"):
+            line.send("GET", PATH, {})
+        line.close()
+    assert proxy.requests == []
+
+
 def test_loopback_is_reached_without_the_proxy(proxies: RawServer) -> None:
     with raw_server([ok()]) as server:
         assert send(server) == b'{"pods": []}'

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import pytest
+import sqlglot
+from sqlglot import exp
 
 from tests.transforms.tables import row, rows, sql_files
 from transforms import Build, ModelError, models, runner
 from transforms.models import Column, Model
 
+EVERY = (*models.staging(), *models.marts(), *models.ledger(), *models.planning(), *models.series())
 SQL = """-- One row per thing,
 -- whatever it is.
 --
@@ -17,6 +20,8 @@ SQL = """-- One row per thing,
 -- amount decimal(38, 9): How much of it,
 --     exactly.
 with things as (select * from things),
+
+others as (select * from others),
 
 final as (select * from things inner join others using (thing_id))
 
@@ -37,6 +42,17 @@ def test_a_header_says_grain_unit_and_columns() -> None:
 
 def test_a_model_reads_tables_not_its_own_steps() -> None:
     assert models.parse("things", SQL).inputs == {"things", "others"}
+
+
+@pytest.mark.parametrize("model", EVERY, ids=[model.name for model in EVERY])
+def test_a_model_reads_nothing_that_it_does_not_import(model: Model) -> None:
+    tree = sqlglot.parse_one(model.sql, read="duckdb")
+    steps = {cte.alias: cte for cte in tree.find_all(exp.CTE)}
+    read = {table.name for table in tree.find_all(exp.Table)}
+    imported = {table.name for name, cte in steps.items() for table in cte.find_all(exp.Table) if table.name == name}
+
+    assert model.inputs == imported
+    assert read - steps.keys() == set()
 
 
 def test_a_model_without_a_header_is_an_error() -> None:

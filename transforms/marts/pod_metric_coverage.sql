@@ -19,7 +19,7 @@
 -- reason varchar: Why not all of it is covered; null where it is.
 with pods as (select * from pods),
 
-stg_pod_lives as (select * from stg_pod_lives),
+stg_metric_lives as (select * from stg_metric_lives),
 
 stg_metric_wishes as (select * from stg_metric_wishes),
 
@@ -37,13 +37,13 @@ catalogue as (select * from catalogue),
 
 bounds as (
     select
-        stg_pod_lives.pod_id,
-        stg_pod_lives.workload_id,
-        stg_pod_lives.is_over,
-        greatest(stg_pod_lives.began_at, wishes.floor_at) as born_at,
-        least(stg_pod_lives.ended_at, wishes.settled_at) as wanted_to,
+        stg_metric_lives.pod_id,
+        stg_metric_lives.workload_id,
+        stg_metric_lives.is_over,
+        greatest(stg_metric_lives.began_at, wishes.floor_at) as born_at,
+        least(stg_metric_lives.ended_at, wishes.settled_at) as wanted_to,
         wishes.as_of
-    from stg_pod_lives
+    from stg_metric_lives
     cross join stg_metric_wishes as wishes
 ),
 

@@ -7,7 +7,7 @@ with plan_bounds as (select * from plan_bounds),
 
 plan_types as (select * from plan_types),
 
-stg_pod_lives as (select * from stg_pod_lives),
+stg_metric_lives as (select * from stg_metric_lives),
 
 metric_spans as (select * from metric_spans),
 
@@ -26,19 +26,19 @@ wanted_types as (
 
 lives as (
     select
-        stg_pod_lives.pod_id,
-        stg_pod_lives.workload_id,
-        stg_pod_lives.phase,
-        stg_pod_lives.is_over,
-        stg_pod_lives.ended_at,
-        greatest(stg_pod_lives.began_at, plan_bounds.floor_at) as wanted_from,
-        least(stg_pod_lives.ended_at, plan_bounds.settled_at) as wanted_to,
+        stg_metric_lives.pod_id,
+        stg_metric_lives.workload_id,
+        stg_metric_lives.phase,
+        stg_metric_lives.is_over,
+        stg_metric_lives.ended_at,
+        greatest(stg_metric_lives.began_at, plan_bounds.floor_at) as wanted_from,
+        least(stg_metric_lives.ended_at, plan_bounds.settled_at) as wanted_to,
         plan_bounds.settled_at,
         plan_bounds.now_at,
         plan_bounds.resolution_seconds
-    from stg_pod_lives
+    from stg_metric_lives
     cross join plan_bounds
-    where stg_pod_lives.workload_id is not null
+    where stg_metric_lives.workload_id is not null
 ),
 
 wanted as (

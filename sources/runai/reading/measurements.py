@@ -6,14 +6,14 @@ or a timestamp in words, is read sample by sample, so that nothing in it is lost
 
 from __future__ import annotations
 
-import io
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,17 +25,8 @@ from sources.runai.schemas import INSTANT
 
 LARGEST_READING: Final = 1e18
 """Values at or above are sentinels of the GPU driver for "no reading", such as 9.2e18."""
+NO_INSTANT: Final = "a sample without an instant"
 
-SAMPLES: Final = pa.schema(
-    [
-        pa.field("metric", pa.dictionary(pa.int32(), pa.string())),
-        pa.field("gpu", pa.string()),
-        pa.field("labels", pa.string()),
-        pa.field("sampled_at", INSTANT),
-        pa.field("value", pa.float64()),
-        pa.field("value_text", pa.string()),
-    ]
-)
 _SERIES: Final = pa.struct(
     [
         ("type", pa.string()),
@@ -58,22 +49,37 @@ class Distribution:
     data: dict[str, str]
 
 
+class Series(NamedTuple):
+    """One series: its metric by our name, its GPU as the API writes it, other labels as JSON, how many samples."""
+
+    metric: str
+    gpu: str | None
+    labels: str | None
+    length: int
+
+
 @dataclass(frozen=True)
 class Measurements:
-    """What one answer holds.
+    """What one answer holds: series, and the samples of all of them one after the other.
 
-    `samples` has the columns of `SAMPLES`, in the order of the body. `returned` are the types that the body names, with
-    or without values. `misplaced` counts what no table can hold by what is wrong with it, such as no instant.
+    `instants` (UTC, none is null), `values` (double, null where there is none) and, unless every value is a number,
+    `texts` of those that are none, have an entry per sample. `misplaced` counts what no table can hold by what is wrong
+    with it, such as no instant.
     """
 
-    samples: pa.Table
-    returned: frozenset[str]
-    # The first and the last instant, in microseconds since 1970: Arrow knows years that Python does not.
-    bounds: tuple[int, int] | None = None
-    # By type, the instants of the series that has the fewest; None where only a look at the samples tells.
-    instants: dict[str, int] | None = None
+    series: list[Series]
+    instants: pa.Array
+    values: pa.Array
+    texts: pa.Array | None = None
     distributions: list[Distribution] = field(default_factory=list)
     misplaced: Counter[str] = field(default_factory=Counter)
+    # Types of which there is no series here, but which the body names.
+    named: frozenset[str] = frozenset()
+
+    @property
+    def returned(self) -> frozenset[str]:
+        """The types that the body names, with or without values."""
+        return self.named.union(series.metric for series in self.series)
 
 
 def measurements_of(body: bytes, names: Mapping[str, str]) -> Measurements:
@@ -94,7 +100,7 @@ def _in_columns(body: bytes, names: Mapping[str, str]) -> Measurements:
         msg = "no object"
         raise pa.ArrowInvalid(msg)
     table = arrow_json.read_json(
-        io.BytesIO(body),
+        pa.BufferReader(body),
         read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(body) + 1),
         parse_options=arrow_json.ParseOptions(explicit_schema=_BODY, newlines_in_values=True),
     )
@@ -109,42 +115,41 @@ def _in_columns(body: bytes, names: Mapping[str, str]) -> Measurements:
     if metrics.null_count:
         msg = "a series of no type"
         raise pa.ArrowInvalid(msg)
-    types = [names.get(name, name) for name in metrics.to_pylist()]
-    at = pc.list_parent_indices(values)
-    samples = values.flatten()
-    instants, texts = _instants(samples.field("timestamp")), samples.field("value")
-    numbers = pc.cast(texts, pa.float64())
-    is_number = pc.and_(pc.is_finite(numbers), pc.less(pc.abs(numbers), LARGEST_READING))
-    nothing = pa.scalar(None)
-    found = pa.Table.from_arrays(
-        [
-            # The text of each type once, and a number for each sample: what is written to disk a million times.
-            pa.DictionaryArray.from_arrays(at.cast(pa.int32()), pa.array(types, pa.string())),
-            labels.field("gpu").take(at),
-            _other_labels(labels).take(at),
-            instants,
-            pc.if_else(is_number, numbers, nothing.cast(pa.float64())),
-            pc.if_else(is_number, nothing.cast(pa.string()), texts),
-        ],
-        schema=SAMPLES,
+    misplaced: Counter[str] = Counter()
+    lengths, samples = pc.list_value_length(values).to_pylist(), values.flatten()
+    lost = samples.field("timestamp").null_count
+    if lost:
+        misplaced[NO_INSTANT] = lost
+        is_kept = samples.field("timestamp").is_valid()
+        kept = pc.list_parent_indices(values).filter(is_kept).to_numpy()
+        lengths, samples = np.bincount(kept, minlength=len(series)).tolist(), samples.filter(is_kept)
+    told = zip(
+        (names.get(name, name) for name in metrics.to_pylist()),
+        labels.field("gpu").to_pylist(),
+        _other_labels(labels),
+        (length or 0 for length in lengths),
+        strict=True,
     )
-    is_plain = labels.type.num_fields == 1 and not instants.null_count and _increase(instants, at)
-    fewest = _fewest(types, pc.list_value_length(values)) if is_plain else None
-    return _placed(Measurements(found, frozenset(types), instants=fewest))
+    return Measurements(
+        [Series(*one) for one in told],
+        _instants(samples.field("timestamp")),
+        *_numbers(samples.field("value")),
+        misplaced=misplaced,
+    )
 
 
-def _increase(instants: pa.Array, series: pa.Array) -> bool:
-    """Whether within each series every instant is later than the one before."""
-    is_later = pc.greater(instants[1:], instants[:-1])
-    is_next = pc.not_equal(series[1:], series[:-1])
-    return bool(pc.all(pc.or_(is_later, is_next), min_count=0).as_py())
-
-
-def _fewest(types: list[str], lengths: pa.Array) -> dict[str, int]:
-    fewest: dict[str, int] = {}
-    for name, length in zip(types, lengths.to_pylist(), strict=True):
-        fewest[name] = min(length or 0, fewest.get(name, length or 0))
-    return fewest
+def _numbers(texts: pa.Array) -> tuple[pa.Array, pa.Array | None]:
+    """Return the numbers, and the texts of what is none unless all are."""
+    numbers = pc.cast(texts, pa.float64())
+    # False of what is not finite, too.
+    is_number = pc.less(pc.abs(numbers), LARGEST_READING)
+    if pc.all(is_number, min_count=0).as_py():
+        return numbers, None
+    nothing = pa.scalar(None)
+    return (
+        pc.if_else(is_number, numbers, nothing.cast(pa.float64())),
+        pc.if_else(is_number, nothing.cast(pa.string()), texts),
+    )
 
 
 def _instants(texts: pa.Array) -> pa.Array:
@@ -160,71 +165,72 @@ def _instants(texts: pa.Array) -> pa.Array:
     raise pa.ArrowInvalid(msg)
 
 
-def _other_labels(labels: pa.Array) -> pa.Array:
+def _other_labels(labels: pa.Array) -> list[str | None]:
     """Return labels beyond `gpu` as JSON, one text for each series."""
     if labels.type.num_fields == 1:
-        return pa.nulls(len(labels), pa.string())
+        return [None] * len(labels)
     if not all(pa.types.is_string(one.type) for one in labels.type):
         # Of what looks like an instant, Arrow would make one, and its text would be lost.
         msg = "labels that are no text"
         raise pa.ArrowInvalid(msg)
-    return pa.array([_labels_of(one)[1] for one in labels.to_pylist()], pa.string())
+    return [_labels_of(one)[1] for one in labels.to_pylist()]
 
 
 def _one_by_one(body: object, names: Mapping[str, str]) -> Measurements:
-    series = body.get("measurements", ...) if isinstance(body, dict) else ...
+    parts = body.get("measurements", ...) if isinstance(body, dict) else ...
     # Go writes null for a list of none.
-    series = [] if series is None else series
-    if not isinstance(body, dict) or not isinstance(series, list):
+    parts = [] if parts is None else parts
+    if not isinstance(body, dict) or not isinstance(parts, list):
         msg = "no list of measurements"
         raise ValueError(msg)  # noqa: TRY004 - the client asks again for a body on which a ValueError is raised
-    rows: dict[str, list[Any]] = {name: [] for name in SAMPLES.names}
     misplaced: Counter[str] = Counter()
-    returned = set()
-    for one in series:
+    series = []
+    rows: list[tuple[datetime, float | None, str | None]] = []
+    for one in parts:
         if not isinstance(one, dict) or not isinstance(one.get("type"), str):
             misplaced["a series of no type"] += 1
             continue
-        metric = names.get(one["type"], one["type"])
-        returned.add(metric)
-        gpu, labels = _labels_of(one.get("labels"))
-        for sample in _elements(one.get("values"), misplaced):
-            value, text = _number(sample.get("value") if isinstance(sample, dict) else None)
-            at = _instant(sample.get("timestamp") if isinstance(sample, dict) else None)
-            for name, cell in zip(SAMPLES.names, (metric, gpu, labels, at, value, text), strict=True):
-                rows[name].append(cell)
-    distributions = list(_distributions(body.get("histogram"), names, returned, misplaced))
-    return _placed(
-        Measurements(pa.table(rows, SAMPLES), frozenset(returned), distributions=distributions, misplaced=misplaced)
+        samples = list(_samples(one.get("values"), misplaced))
+        series.append(Series(names.get(one["type"], one["type"]), *_labels_of(one.get("labels")), len(samples)))
+        rows += samples
+    named: set[str] = set()
+    distributions = list(_distributions(body.get("histogram"), names, named, misplaced))
+    instants, values, texts = zip(*rows, strict=True) if rows else ((), (), ())
+    return Measurements(
+        series,
+        pa.array(instants, INSTANT),
+        pa.array(values, pa.float64()),
+        pa.array(texts, pa.string()),
+        distributions,
+        misplaced,
+        frozenset(named),
     )
 
 
-def _placed(found: Measurements) -> Measurements:
-    """Leave out samples that have no instant, count them, and say between which instants the others lie."""
-    samples = found.samples
-    lost = samples.column("sampled_at").null_count
-    if lost:
-        found.misplaced["a sample without an instant"] += lost
-        samples = samples.filter(pc.is_valid(samples.column("sampled_at")))
-    bounds = pc.min_max(samples.column("sampled_at").cast(pa.int64())).as_py()
-    return replace(found, samples=samples, bounds=(bounds["min"], bounds["max"]) if samples.num_rows else None)
+def _samples(values: object, misplaced: Counter[str]) -> Iterator[tuple[datetime, float | None, str | None]]:
+    for sample in _elements(values, misplaced):
+        at = _instant(sample.get("timestamp")) if isinstance(sample, dict) else None
+        if at is None:
+            misplaced[NO_INSTANT] += 1
+        else:
+            yield at, *_number(sample.get("value"))
 
 
 def _distributions(
-    parts: object, names: Mapping[str, str], returned: set[str], misplaced: Counter[str]
+    parts: object, names: Mapping[str, str], named: set[str], misplaced: Counter[str]
 ) -> Iterator[Distribution]:
     for part in _elements(parts, misplaced):
         if not isinstance(part, dict) or not isinstance(part.get("type"), str):
             misplaced["a series of no type"] += 1
             continue
         metric = names.get(part["type"], part["type"])
-        returned.add(metric)
+        named.add(metric)
         labels = _as_object(part.get("labels"))
         for one in _elements(part.get("values"), misplaced):
             data = one.get("data") if isinstance(one, dict) else None
             at = _instant(one.get("timestamp")) if isinstance(one, dict) else None
             if at is None or not isinstance(data, dict):
-                misplaced["a sample without an instant" if at is None else "a histogram without data"] += 1
+                misplaced[NO_INSTANT if at is None else "a histogram without data"] += 1
                 continue
             yield Distribution(
                 metric, as_json(labels) if labels else None, at, {name: _text(cell) for name, cell in data.items()}

@@ -10,28 +10,27 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 from urllib.parse import quote
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sources.runai.catalogue import CATALOGUE
 from sources.runai.client import Reply, RunaiClient
 from sources.runai.errors import ApiError, BadRequest, NotFound
 from sources.runai.params import timestamp
 from sources.runai.reading.fields import as_json
-from sources.runai.reading.measurements import SAMPLES, Distribution, Measurements, measurements_of
+from sources.runai.reading.measurements import Distribution, Measurements, measurements_of
 from sources.runai.reading.metric_limits import Answer, MetricLimits
 from sources.runai.reading.observations import Batch, as_table
 from sources.runai.reading.payload import Row
 from sources.runai.reading.progress import SILENT, Progress
+from sources.runai.reading.samples import Samples
 from sources.runai.reading.windows import MetricTarget, Window, windows_of
 from sources.runai.schemas import INSTANT, TABLES
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 BATCH_SAMPLES: Final = 100_000
 
 
@@ -103,7 +102,7 @@ class MetricReading:
             self._tell(answers)
             for window, answer in answers:
                 waiting.append((window, answer))
-                samples += answer.body.samples.num_rows if isinstance(answer, Reply) else 0
+                samples += len(answer.body.instants) if isinstance(answer, Reply) else 0
             if samples >= BATCH_SAMPLES:
                 read_index = yield from self._flush(waiting, read_index)
                 samples = 0
@@ -111,7 +110,7 @@ class MetricReading:
         self.report.off = self._limits.off
 
     def _tell(self, answers: list[Answer]) -> None:
-        samples = sum(answer.body.samples.num_rows for _, answer in answers if isinstance(answer, Reply))
+        samples = sum(len(answer.body.instants) for _, answer in answers if isinstance(answer, Reply))
         self._samples += samples
         self._windows_done += 1
         spent = max(time.monotonic() - self._began, 1e-9)
@@ -157,7 +156,7 @@ class MetricReading:
                 places = pa.arange(read_index, read_index + rows.num_rows)
                 yield table, _as_raw(rows.append_column("read_index", places), TABLES[table])
                 read_index += rows.num_rows
-        self.report.samples_read += found.samples.num_rows
+        self.report.samples_read += found.samples.table.num_rows
         self.report.windows.update(row["status"] for row in found.ledger)
         answers.clear()
         return read_index
@@ -171,39 +170,17 @@ class _Found:
         self._answers = [answer for _, answer in answers]
         self._limits = limits
         self._observed = [answer.received_at if isinstance(answer, Reply) else now for answer in self._answers]
-        self._strays: Counter[int] = Counter()
-        self._inside = {place: self._inside_of(place, body) for place, body in self._replies()}
-        self.samples = self._all_samples()
+        bodies = [answer.body if isinstance(answer, Reply) else None for answer in self._answers]
+        self.samples = Samples(bodies, [(window.start, window.end) for window in self._windows])
+        self._strays = self.samples.strays
         self._distributions = [list(self._distributions_inside(place)) for place in range(len(answers))]
         self.ledger = [row for place in range(len(answers)) for row in self._ledger_rows(place)]
 
     def batches(self) -> Iterator[Batch]:
         """Yield the rows of each raw table, all but `read_index`."""
-        yield "pod_metrics", self._of_pods(self.samples)
+        yield "pod_metrics", self._of_pods(self.samples.table)
         yield "pod_metric_histograms", as_table(list(self._histograms()), _without_place("pod_metric_histograms"))
         yield "metric_windows", as_table(self.ledger, _without_place("metric_windows"))
-
-    def _replies(self) -> Iterator[tuple[int, Measurements]]:
-        for place, answer in enumerate(self._answers):
-            if isinstance(answer, Reply):
-                yield place, answer.body
-
-    def _inside_of(self, place: int, body: Measurements) -> pa.Table:
-        """Return the samples of the window that was asked for, both ends included; count the strays."""
-        window, bounds = self._windows[place], body.bounds
-        if bounds is None or (_micros(window.start) <= bounds[0] and bounds[1] <= _micros(window.end)):
-            return body.samples
-        at = body.samples.column("sampled_at")
-        start, end = (pa.scalar(instant, INSTANT) for instant in (window.start, window.end))
-        inside = body.samples.filter(pc.and_(pc.greater_equal(at, start), pc.less_equal(at, end)))
-        self._strays[place] += body.samples.num_rows - inside.num_rows
-        return inside
-
-    def _all_samples(self) -> pa.Table:
-        tables = list(self._inside.values())
-        places = [pa.repeat(pa.scalar(place, pa.int32()), rows.num_rows) for place, rows in self._inside.items()]
-        samples = pa.concat_tables(tables or [SAMPLES.empty_table()]).unify_dictionaries()
-        return samples.append_column("place", pa.chunked_array(places, pa.int32()))
 
     def _of_pods(self, samples: pa.Table) -> pa.Table:
         place = samples.column("place").combine_chunks()
@@ -291,13 +268,12 @@ class _Found:
             "returned": as_json(instants),
             "status": status,
             "reason": "; ".join(reasons) or None,
-            "samples": self._inside[place].num_rows + len(self._distributions[place]),
+            "samples": self.samples.rows[place] + len(self._distributions[place]),
         }
 
     def _instants_of(self, place: int, body: Measurements) -> dict[str, int]:
         """At how many instants each returned type has samples, on every GPU that it names."""
-        is_told = body.instants is not None and not self._strays[place]
-        instants = (body.instants or {}) if is_told else _fewest_instants(self._inside[place])
+        instants = self.samples.instants[place]
         histograms: dict[str, set[datetime]] = {}
         for one in self._distributions[place]:
             histograms.setdefault(one.metric, set()).add(one.sampled_at)
@@ -311,18 +287,6 @@ def _as_raw(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return ordered.cast(pa.schema(fields))
 
 
-def _micros(instant: datetime) -> int:
-    return (instant - _EPOCH) // timedelta(microseconds=1)
-
-
 def _without_place(table: str) -> pa.Schema:
     schema = TABLES[table]
     return schema.remove(schema.get_field_index("read_index"))
-
-
-def _fewest_instants(samples: pa.Table) -> dict[str, int]:
-    """By metric, the instants of that GPU which has the fewest."""
-    plain = samples.set_column(0, "metric", samples.column("metric").cast(pa.string()))
-    by_gpu = plain.group_by(["metric", "gpu"]).aggregate([("sampled_at", "count_distinct")])
-    found = by_gpu.group_by("metric").aggregate([("sampled_at_count_distinct", "min")])
-    return dict(zip(*(column.to_pylist() for column in found.select([0, 1]).columns), strict=True))

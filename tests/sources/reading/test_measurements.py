@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from unittest.mock import patch
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from sources.runai.json_body import parse_json
 from sources.runai.reading import measurements
 from sources.runai.reading.measurements import Measurements, measurements_of
+from sources.runai.reading.samples import Samples
 
 NAMES = {"DCGM_LINK": "LINK"}
 Cell = tuple[Any, Any]
@@ -100,7 +102,7 @@ def bodies(draw: st.DrawFn, *, by_contract: bool) -> Body:
     zones = st.sampled_from(["Z", "+02:00", "-03:30", ""])
     zone = draw(zones)
     values = st.one_of(SANE, NO_NUMBERS, NULL) if by_contract else st.one_of(SANE, NO_NUMBERS, NULL, BESIDES)
-    times = instants(zone)
+    times = st.one_of(instants(zone), st.just((None, None)))
     if not by_contract:
         times = st.one_of(times, zones.flatmap(instants), instants("Z"), NO_INSTANT.map(lambda no: (no, None)))
     kinds = st.sampled_from(LABELS if by_contract else LABELS + ODD_LABELS)
@@ -128,11 +130,15 @@ def bodies(draw: st.DrawFn, *, by_contract: bool) -> Body:
     return Body(text.encode(), samples, frozenset(returned), misplaced)
 
 
+def table_of(found: Measurements) -> pa.Table:
+    return Samples([found], [(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))]).table
+
+
 def samples_of(found: Measurements) -> list[Sample]:
     # Numbers as text: there -0.0 differs from 0.0.
     return [
         (row["metric"], row["gpu"], row["labels"], row["sampled_at"], repr(row["value"]), row["value_text"])
-        for row in found.samples.to_pylist()
+        for row in table_of(found).to_pylist()
     ]
 
 
@@ -155,7 +161,7 @@ def test_a_body_by_the_contract_is_read_in_columns(body: Body) -> None:
 def test_labels_of_every_kind(labels: object, gpu: str | None, others: str | None) -> None:
     values = [{"value": "1", "timestamp": "2026-01-01T00:00:00Z"}]
     body = {"measurements": [{"type": "A", "labels": labels, "values": values}]}
-    (row,) = measurements_of(json.dumps(body).encode(), {}).samples.to_pylist()
+    (row,) = table_of(measurements_of(json.dumps(body).encode(), {})).to_pylist()
     assert (row["gpu"], row["labels"]) == (gpu, others)
 
 
@@ -197,7 +203,7 @@ def test_a_broken_body_is_asked_for_again(body: bytes) -> None:
 
 def test_no_measurements_are_none() -> None:
     found = measurements_of(b'{"measurements":null}', {})
-    assert (found.samples.num_rows, found.returned, found.misplaced.total()) == (0, frozenset(), 0)
+    assert (len(found.instants), found.returned, found.misplaced.total()) == (0, frozenset(), 0)
 
 
 def test_no_python_object_is_made_for_a_sample() -> None:
@@ -211,7 +217,7 @@ def test_no_python_object_is_made_for_a_sample() -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert found.samples.num_rows == 20_000
+    assert table_of(found).num_rows == 20_000
     # Arrow's memory is not Python's; a list of so many references alone is 160 kB.
     assert peak < 100_000
 
@@ -241,7 +247,7 @@ def test_histograms_are_kept_with_their_labels() -> None:
     assert one.sampled_at == datetime(2026, 1, 1, tzinfo=UTC)
     assert one.data == {"0.1": "45", "+Inf": "1024", "p": "null"}
     assert found.returned == {"A", "LINK", "B"}
-    assert found.samples.num_rows == 1
+    assert table_of(found).num_rows == 1
     assert found.misplaced == {
         "a sample without an instant": 1,
         "a histogram without data": 1,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Literal
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,9 +17,10 @@ from hypothesis import strategies as st
 from sources.runai.catalogue import BASIC, CATALOGUE
 from sources.runai.client import Reply
 from sources.runai.errors import ApiError, BadRequest, NotFound, PermissionDenied, SignInError, Unavailable
-from sources.runai.reading.measurements import SAMPLES, Measurements
+from sources.runai.reading.measurements import Measurements, Series
 from sources.runai.reading.metric_limits import Answer, MetricLimits
 from sources.runai.reading.windows import MetricTarget, Window
+from sources.runai.schemas import INSTANT
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 ADVANCED = tuple(name for name in CATALOGUE if CATALOGUE[name].is_profiling)[:9]
@@ -53,8 +55,8 @@ class Plane:
         if any(why.values()):
             self.refused.update(reason for reason, holds in why.items() if holds)
             raise BadRequest("400", status=400)
-        returned = frozenset(name for name in window.types if name not in off)
-        return Reply(200, Measurements(SAMPLES.empty_table(), returned), NOW)
+        returned = [Series(name, None, None, 0) for name in window.types if name not in off]
+        return Reply(200, Measurements(returned, pa.array([], INSTANT), pa.array([], pa.float64())), NOW)
 
 
 def window(pod: str = "p", types: tuple[str, ...] = NINE, samples: int = 1_000) -> Window:

@@ -245,6 +245,23 @@ def test_a_gpu_that_lacks_samples_makes_the_window_short() -> None:
     assert json.loads(window["returned"]) == {"GPU_UTILIZATION_PER_GPU": 20, "SOMETHING_NEW": 58}
 
 
+def test_an_instant_that_comes_twice_is_one() -> None:
+    stamps = [(NOW - HOUR + timedelta(minutes=minute // 2)).isoformat() for minute in range(58)]
+    half = {"values": [{"value": "1", "timestamp": stamp} for stamp in stamps[::-1]]}
+    others = {"values": [{"value": "1", "timestamp": stamp} for stamp in sorted(set(stamps))]}
+    series = [
+        {"type": "CPU_USAGE_CORES", "labels": {"node": "a"}} | half,
+        {"type": "CPU_USAGE_CORES", "labels": {"node": "b"}} | others,
+    ]
+    plane = ScriptedPlane([httpx.Response(200, json={"measurements": series})])
+    with client(plane) as connected:
+        targets = [MetricTarget("p", "w", NOW - HOUR)]
+        rows = rows_of(MetricReading(connected, targets, types=("CPU_USAGE_CORES",), as_of=NOW).batches())
+    (window,) = rows["metric_windows"]
+    assert (window["status"], window["samples"]) == ("short", 58 + 29)
+    assert json.loads(window["returned"]) == {"CPU_USAGE_CORES": 29}
+
+
 @pytest.mark.parametrize("version", ["2.23", "2.24"])
 def test_a_metric_has_one_name_whatever_the_version_calls_it(world: World, version: str) -> None:
     pod = pod_of(world, kind="training")
