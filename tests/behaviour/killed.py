@@ -44,7 +44,10 @@ POINTS: dict[str, tuple[dict[str, str], str]] = {
     ),
     # The pods are the first load, and every checkpoint of metrics is one more.
     "sampled": ({"": "pipelines.run:_Run._load"}, "after"),
-    "series written": ({"": "transforms.series:_merge"}, "before"),
+    # The files are there, and no book that is committed names them.
+    "series written": ({"": "transforms.series:_take_histograms"}, "before"),
+    # Taking in the pods comes to this too.
+    "merging": ({"": "transforms.series:merge"}, "before"),
     "taking in": ({"": "transforms.build:Build.take_in"}, "after"),
     "refreshing": ({"": "transforms.build:Build.refresh"}, "before"),
     "refreshed": ({"": "transforms.build:Build.refresh"}, "after"),

@@ -39,7 +39,7 @@ MOMENTS = [
 
 
 # The pods are the first load, and metrics come after them.
-WHILE_SAMPLING = [("sampled", 2), ("copied pod_metrics", 1), ("committing", 2), ("series written", 1)]
+WHILE_SAMPLING = [("sampled", 2), ("copied pod_metrics", 1), ("committing", 2), ("series written", 1), ("merging", 2)]
 
 
 def kill(here: Scene, data_dir: Path, point: str, nth: int, metrics: str = "none") -> int:
