@@ -1,7 +1,8 @@
 """How many requests may be under way at once: as many as the control plane bears.
 
-Additive increase, multiplicative decrease: a throttled request halves the limit, a full round of answers raises it by
-one. The API is somebody's production service and says nowhere what it bears, so the limit has to be found out.
+As TCP does it: every answer raises the limit by one until the first is throttled; from then on a throttled request
+halves it and a full round of answers raises it by one. The API is somebody's production service and says nowhere what
+it bears, so the limit has to be found out.
 """
 
 from __future__ import annotations
@@ -60,10 +61,10 @@ class AdaptiveLimit:
                 self._changed.notify_all()
 
     def succeeded(self) -> None:
-        """Count an answer; a full round of them opens the gate by one."""
+        """Count an answer; a full round of them opens the gate by one, or where nothing was ever throttled, each."""
         with self._changed:
             self._answered += 1
-            if self._answered >= self._limit:
+            if self._answered >= self._limit or not self._round:
                 self._answered = 0
                 self._limit = min(self._limit + 1, self._maximum)
                 self._changed.notify()

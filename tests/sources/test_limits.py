@@ -37,13 +37,27 @@ def test_it_starts_low(maximum: int, initial: int) -> None:
     assert gate(maximum)[0].limit == initial
 
 
-def test_a_full_round_of_answers_opens_it_by_one() -> None:
+def throttle(limit: AdaptiveLimit) -> None:
+    with limit.slot() as seen_in:
+        limit.throttled(seen_in)
+
+
+def test_until_it_is_throttled_a_round_of_answers_doubles_it() -> None:
     limit, _clock = gate()
+    for doubled in (8, 16):
+        for _ in range(limit.limit):
+            limit.succeeded()
+        assert limit.limit == doubled
+
+
+def test_once_throttled_a_full_round_of_answers_opens_it_by_one() -> None:
+    limit, _clock = gate()
+    throttle(limit)
     seen = []
-    for _ in range(4 + 5 + 6):
+    for _ in range(2 + 3 + 4):
         limit.succeeded()
         seen.append(limit.limit)
-    assert seen == [4] * 3 + [5] * 5 + [6] * 6 + [7]
+    assert seen == [2] + [3] * 3 + [4] * 4 + [5]
 
 
 def test_it_never_opens_beyond_the_maximum() -> None:
@@ -68,21 +82,24 @@ def test_throttling_halves_it_once_per_round_trip() -> None:
 def test_it_never_closes() -> None:
     limit, _clock = gate()
     for _ in range(10):
-        with limit.slot() as seen_in:
-            limit.throttled(seen_in)
+        throttle(limit)
     assert limit.limit == 1
 
 
 def test_throttling_starts_a_new_round_of_answers() -> None:
     limit, _clock = gate()
+    for _ in range(12):
+        limit.succeeded()
+    throttle(limit)
+    assert limit.limit == 8
+    for _ in range(7):
+        limit.succeeded()
+    throttle(limit)
     for _ in range(3):
         limit.succeeded()
-    with limit.slot() as seen_in:
-        limit.throttled(seen_in)
+    assert limit.limit == 4
     limit.succeeded()
-    assert limit.limit == 2
-    limit.succeeded()
-    assert limit.limit == 3
+    assert limit.limit == 5
 
 
 def test_a_pause_that_the_server_asks_for_holds_everybody() -> None:
