@@ -21,11 +21,13 @@ from transforms import ledger
 
 METRIC_HORIZON: Final = timedelta(hours=24)
 """How far back a first run reads unless it is told otherwise."""
+_ENOUGH_REQUESTS: Final = 20
+"""Of fewer requests, most of the time is not theirs."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a plan comes to."""
+    """What a plan comes to; a type that each GPU has is one series here, since a plan knows no GPUs."""
 
     pods: int
     requests: int
@@ -87,3 +89,18 @@ def metric_floor(con: duckdb.DuckDBPyConnection, since: datetime | None, as_of: 
     row = con.execute("select min(metrics_since) from build.main.raw_runs").fetchone()
     known = row[0] if row else None
     return min(filter(None, (since, known)), default=as_of - METRIC_HORIZON)
+
+
+def pace(con: duckdb.DuckDBPyConnection, concurrency: int | None) -> float | None:
+    """Return the seconds that a request took in the newest run that read samples with as many at once; None before."""
+    row = con.execute(
+        f"""
+        select read_seconds / requests
+        from build.main.raw_runs
+        where outcome = 'loaded' and samples_read > 0 and requests >= {_ENOUGH_REQUESTS}
+            and cast(arguments ->> '$.concurrency' as bigint) is not distinct from {concurrency or "null"}
+        order by as_of desc, finished_at desc
+        limit 1
+        """
+    ).fetchone()
+    return row[0] if row else None

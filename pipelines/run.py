@@ -23,7 +23,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from pipelines.failures import causes
 from pipelines.known import BuildKnown
 from pipelines.lock import Lock
-from pipelines.metric_plan import MetricPlan, metric_floor
+from pipelines.metric_plan import MetricPlan, metric_floor, pace
 from pipelines.progress import SILENT, Progress
 from pipelines.settings import Settings
 from pipelines.status import in_words
@@ -286,12 +286,22 @@ def plan(this: _Run, known: BuildKnown) -> list[str]:
             "pods: those that vanished, by workload; counts, as the referee",
         ]
     if types := resolve(this.settings.metrics, this.client.version):
-        size = this.metric_plan(types).size
-        lines.append(
-            f"metrics: {size.requests:,} requests for up to {size.samples:,} instants of {size.pods:,} pods, "
-            f"from {this.metrics_since:%Y-%m-%d %H:%M} UTC on, every {this.settings.resolution} s"
-        )
+        lines.append(f"metrics: {_metrics_ahead(this, types, is_first=last is None)}")
     return lines
+
+
+def _metrics_ahead(this: _Run, types: tuple[str, ...], *, is_first: bool) -> str:
+    """Say how much there is to ask; pods that nobody has read yet cannot be counted."""
+    metric_plan = this.metric_plan(types)
+    since = f"from {metric_plan.floor:%Y-%m-%d %H:%M} UTC on, every {metric_plan.resolution} s"
+    if is_first:
+        return f"of every pod that ran, {since}; how many requests is known once pods are"
+    size = metric_plan.size
+    told = f"{size.requests:,} requests for up to {size.samples:,} samples (of each GPU) of {size.pods:,} pods, {since}"
+    seconds = pace(this.build.connection, this.settings.concurrency)
+    if seconds is None or not size.requests:
+        return told
+    return f"{told}; about {in_words(size.requests * seconds)}, at the pace of the last run"
 
 
 def root_cause(error: BaseException) -> BaseException:

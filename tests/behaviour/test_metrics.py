@@ -241,6 +241,21 @@ def test_an_outage_that_is_longer_than_a_request_is_made_good(quiet: Scene) -> N
     assert (book(quiet, "metric_spans"), book(quiet, "metric_gaps")) == (spans, [])
 
 
+def test_a_dry_run_says_how_much_there_is_to_ask(quiet: Scene) -> None:
+    start_pods(quiet, count=24)
+    said = quiet.run(metrics="basic", dry_run=True, concurrency=4).plan[-1]
+    assert "how many requests is known once pods are" in said
+    quiet.run(metrics="basic", concurrency=4)
+    quiet.advance(hours=2)
+    started = f"from {quiet.clock.now() - timedelta(hours=26):%Y-%m-%d %H:%M} UTC on, every 60 s"
+    told = f"metrics: 24 requests for up to {24 * 6 * 120:,} samples (of each GPU) of 24 pods, {started}"
+    # Nothing was measured with as many requests at once.
+    assert quiet.run(metrics="basic", dry_run=True, concurrency=8).plan[-1] == told
+    said = quiet.run(metrics="basic", dry_run=True, concurrency=4).plan[-1]
+    assert said.startswith(f"{told}; about ")
+    assert said.endswith(" s, at the pace of the last run")
+
+
 def test_types_that_an_answer_leaves_out_are_asked_for_until_they_are_final(quiet: Scene) -> None:
     start_pods(quiet, count=1, completed_at=quiet.clock.now() - timedelta(minutes=30))
     floor = quiet.clock.now() - DAY

@@ -208,6 +208,45 @@ def test_neighbours_are_asked_for_together_and_none_of_them_in_part(fresh: duckd
     ]
 
 
+HOUR: Final = timedelta(hours=1)
+# What the API tells of a pod that was seen an hour before noon, and of which stretch it is asked once.
+ODD: Final[dict[str, tuple[dict[str, Any], tuple[datetime, datetime] | None]]] = {
+    "over before it began": ({"completed_at": NOON - 9 * HOUR, "is_open": False}, (NOON - 2 * HOUR, NOON - HOUR)),
+    "over at no instant": ({"is_open": False}, (NOON - 2 * HOUR, NOON - HOUR)),
+    "in an end phase, and nothing else says so": ({"phase": "Succeeded"}, (NOON - 2 * HOUR, NOON - HOUR)),
+    "created in the future, and over": (
+        {"created_at": NOON + 90 * HOUR, "completed_at": NOON, "is_open": False},
+        (NOON - HOUR, NOON),
+    ),
+    "of no workload": ({"workload_id": None}, None),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_pod_is_asked_once_for_what_it_may_have(fresh: duckdb.DuckDBPyConnection, name: str) -> None:
+    fields, stretch = ODD[name]
+    put(fresh, [Life(created=-2 * 3_600, ended=None, has_gpu=True)], NOON)
+    seen = {"first_observed_at": NOON - HOUR, "last_observed_at": NOON - HOUR}
+    for column, value in (seen | fields).items():
+        fresh.execute(f"update build.main.known_pods set {column} = ?", [value])
+    asked = []
+    for hours in (1, 2, 30, 400):
+        now = NOON + hours * HOUR
+        plan = MetricPlan(fresh, TYPES, NOON - 30 * HOUR, now, now, 60)
+        planned = [window for target in plan.targets() for window in windows_of(target, TYPES, now, 60)]
+        asked += [(window.start, window.end) for window in planned]
+        if planned:
+            take_in(fresh, [ledger_row(window, "ok", now) for window in planned])
+    assert asked == ([] if stretch is None else [stretch])
+
+
+def test_a_pod_from_the_future_is_asked_from_when_it_was_seen(fresh: duckdb.DuckDBPyConnection) -> None:
+    put(fresh, [Life(created=-60, ended=None, has_gpu=True)], NOON)
+    fresh.execute("update build.main.known_pods set created_at = ?", [NOON + timedelta(days=400)])
+    (target,) = MetricPlan(fresh, TYPES, NOON - HOUR, NOON + HOUR, NOON + HOUR, 60).targets()
+    assert target.since == NOON - timedelta(seconds=60)
+
+
 @settings(max_examples=12, phases=[Phase.generate])
 @given(
     lives=st.lists(LIVES, min_size=4, max_size=12),

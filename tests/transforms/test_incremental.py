@@ -10,7 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.transforms.raw_files import DuckDBFiles, Row, absence, at, metric_type, pod, run
-from tests.transforms.tables import marts, refreshed
+from tests.transforms.tables import column, marts, refreshed
 from transforms import Build, Layout, publish, refresh
 
 CATALOGUE = [metric_type("LOAD"), metric_type("GPU", needs_gpu=True), metric_type("OFF")]
@@ -115,3 +115,11 @@ def test_incremental_equals_rebuild(
     with Build(layout, CATALOGUE) as build:
         build.start_over()
         assert marts(refreshed(build, files.store)) == incremental
+
+
+def test_an_open_pod_of_which_no_row_came_was_seen_all_the_same(files: DuckDBFiles, build: Build) -> None:
+    files.load("1", pods=[pod(k8s_phase="Running")], runs=[run(10)])
+    refreshed(build, files.store)
+    files.load("2", runs=[run(20)])
+    refreshed(build, files.store)
+    assert column(build, "select last_observed_at from marts.main.pods") == [at(20)]

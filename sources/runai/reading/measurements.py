@@ -27,6 +27,8 @@ LARGEST_READING: Final = 1e18
 """Values at or above are sentinels of the GPU driver for "no reading", such as 9.2e18."""
 NO_INSTANT: Final = "a sample without an instant"
 
+_MOST_NESTED: Final = 2_000
+"""Lists and objects beyond one for each sample: a series takes three, and Arrow's stack holds 5,000 in each other."""
 _SERIES: Final = pa.struct(
     [
         ("type", pa.string()),
@@ -98,6 +100,10 @@ def _in_columns(body: bytes, names: Mapping[str, str]) -> Measurements:
     if not body.lstrip().startswith(b"{"):
         # Arrow ends the process where a body begins with null.
         msg = "no object"
+        raise pa.ArrowInvalid(msg)
+    if body.count(b"[") + body.count(b"{") - body.count(b'"timestamp"') > _MOST_NESTED:
+        # Arrow ends the process where these lie in each other.
+        msg = "more lists and objects than series and samples take"
         raise pa.ArrowInvalid(msg)
     table = arrow_json.read_json(
         pa.BufferReader(body),

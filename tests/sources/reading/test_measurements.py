@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tracemalloc
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -258,3 +260,23 @@ def test_histograms_are_kept_with_their_labels() -> None:
 @pytest.mark.parametrize("body", ['{"measurements":[{"type":"A","values":{}}]}', '{"measurements":[],"histogram":"x"}'])
 def test_what_is_no_list_is_told(body: str) -> None:
     assert measurements_of(body.encode(), {}).misplaced == {"what is no list where one belongs": 1}
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_a_body_of_any_depth_is_refused_and_ends_no_process(opening: bytes) -> None:
+    closing = b"]" if opening == b"[" else b"}"
+    deep = opening * 200_000 + b"1" + closing * 200_000
+    body = b'{"measurements": [{"type": "CPU_USAGE_CORES", "values": []}], "new": ' + deep + b"}"
+    read = "measurements_of(sys.stdin.buffer.read(), {})"
+    script = f"import sys; from sources.runai.reading.measurements import measurements_of; {read}"
+    # A process of its own: a crash would take the other tests along.
+    done = subprocess.run([sys.executable, "-c", script], input=body, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "JSONDecodeError" in done.stderr.decode()
+
+
+def test_many_series_are_no_depth() -> None:
+    values = [{"value": "7", "timestamp": f"2026-01-05T00:0{minute}:00Z"} for minute in range(5)]
+    series = [{"type": "GPU_UTILIZATION_PER_GPU", "labels": {"gpu": str(gpu)}, "values": values} for gpu in range(600)]
+    body = json.dumps({"measurements": series, "histogram": None}).encode()
+    assert measurements._in_columns(body, {}).returned == {"GPU_UTILIZATION_PER_GPU"}
