@@ -129,3 +129,17 @@ create or replace temp macro window_due_at(status, asked_at, window_to, attempts
         when asked_at < window_to + interval '24 hours' then window_to + interval '24 hours'
         when attempts < 3 then asked_at + interval '1 hour'
     end;
+
+-- Microseconds from one instant to a later one, whole and exact; 0 where it is not later, null where one is unknown.
+create or replace temp macro micros_between(since, until) as
+    case
+        when until > since then epoch_us(until) - epoch_us(since)
+        when until <= since then 0
+    end;
+
+-- The same times GPUs, exact: sums of it do not depend on their order.
+create or replace temp macro gpu_micros(gpus, since, until) as
+    try_cast(gpus as decimal(18, 9)) * micros_between(since, until);
+
+create or replace temp macro seconds_of(micros) as
+    cast(micros as double) / 1_000_000;

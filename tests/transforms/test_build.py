@@ -44,6 +44,7 @@ def test_known_pods_say_what_the_newest_version_said(build: Build, files: DuckDB
         "first_observed_at": at(1),
         "last_observed_at": at(5),
         "absences": 0,
+        "first_absent_at": None,
         "last_absent_at": None,
     }
 
