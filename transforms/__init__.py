@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from transforms.audit import Finding
 from transforms.build import Build, TakenIn
-from transforms.errors import BuildBusy, ModelError, PublicationStopped, TransformError
+from transforms.errors import BuildBusy, ModelError, PublicationStopped, TransformError, UnknownTimeZone
 from transforms.layout import Layout
 from transforms.publication import Generation, prune_generations, publish
 from transforms.raw import DuckDBRaw, ParquetRaw, RawStore
@@ -29,6 +29,7 @@ __all__ = [
     "RawStore",
     "TakenIn",
     "TransformError",
+    "UnknownTimeZone",
     "prune_generations",
     "publish",
 ]

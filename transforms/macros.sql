@@ -143,3 +143,17 @@ create or replace temp macro gpu_micros(gpus, since, until) as
 
 create or replace temp macro seconds_of(micros) as
     cast(micros as double) / 1_000_000;
+
+create or replace temp macro hours_of(micros) as
+    cast(micros as double) / 3_600_000_000;
+
+-- The day of an instant in a time zone, the instant at which a day begins there, and the days of a stretch of time.
+-- Of a midnight that comes twice, as clocks are put back, the later one begins the day.
+create or replace temp macro day_of(instant, time_zone) as
+    cast(instant at time zone time_zone as date);
+
+create or replace temp macro day_start(day, time_zone) as
+    cast(day as timestamp) at time zone time_zone;
+
+create or replace temp macro days_touched(since, until, time_zone) as
+    generate_series(day_of(since, time_zone), day_of(until, time_zone), interval '1 day');

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from simulator import Switches
+from pipelines.run import rebuild
+from pipelines.settings import UsageError
+from simulator import Switches, WorldConfig
 from tests.behaviour.lives import lifecycle_differences
 from tests.behaviour.scene import Scene, scene
+from tests.behaviour.usage import held_gpu_hours, usage_differences, used_gpu_hours
 
 
 @pytest.fixture
@@ -41,3 +45,49 @@ def test_a_pod_that_is_not_found_any_more_keeps_what_it_held(one: Scene) -> None
     one.run()
     (life,) = [row for row in one.rows("pod_lifecycle") if row["pod_id"] == pod.id]
     assert (life["end_reason"], life["run_seconds"]) == ("vanished", timedelta(days=3, minutes=75).total_seconds())
+
+
+@pytest.mark.parametrize(
+    ("zone", "start"),
+    [
+        # A month ends; clocks are put forward; days begin within an hour.
+        ("UTC", datetime(2026, 1, 25, tzinfo=UTC)),
+        ("Europe/Berlin", datetime(2026, 3, 22, tzinfo=UTC)),
+        ("Asia/Kathmandu", datetime(2026, 3, 22, tzinfo=UTC)),
+    ],
+)
+def test_gpu_hours_are_those_of_the_truth_on_every_day(
+    tmp_path: Path, destination: str, zone: str, start: datetime
+) -> None:
+    os.environ["TRANSFORMS__TIME_ZONE"] = zone
+    switches, config = Switches(keeps_allocation=True), WorldConfig(pods=200, start=start)
+    with scene(tmp_path / "data", destination, config=config, switches=switches) as here:
+        for hours in (0, 29):
+            here.advance(hours=hours, seconds=hours / 7)
+            here.run()
+            assert usage_differences(here, zone) == []
+        many = here.rows("gpu_usage_daily")
+        rebuild(here.settings())
+        assert here.rows("gpu_usage_daily") == many
+
+
+def test_used_and_idle_hours_are_those_of_the_samples(here: Scene) -> None:
+    floor = here.clock.now() - timedelta(hours=24)
+    for hours in (0, 6, 20):
+        here.advance(hours=hours)
+        here.run(metrics=("GPU_UTILIZATION",))
+        days = here.rows("gpu_usage_daily")
+        used, idle = (sum(day[column] for day in days) for column in ("used_gpu_hours", "idle_gpu_hours"))
+        # Samples stand for the minute after them, but an hour's mean for all of the hour: edges differ.
+        assert used == pytest.approx(used_gpu_hours(here, floor), rel=0.005)
+        assert used + idle == pytest.approx(held_gpu_hours(here, floor), rel=0.005)
+    many = here.rows("gpu_usage_daily")
+    rebuild(here.settings())
+    assert here.rows("gpu_usage_daily") == many
+
+
+def test_a_time_zone_that_does_not_exist_stops_a_run_before_it_asks(one: Scene) -> None:
+    os.environ["TRANSFORMS__TIME_ZONE"] = "Europe/Berlim"
+    with pytest.raises(UsageError, match=r"\[transforms\] time_zone: .* such as Europe/Berlin"):
+        one.run()
+    assert one.simulator.requests == []

@@ -83,6 +83,8 @@ def test_what_only_the_api_says_never_stops_a_publication() -> None:
         "range",
         "reason",
         "ended",
+        "sums",
+        "conserved",
     }
 
 
