@@ -4,7 +4,7 @@
 -- where the pod ran and no allocation was seen.
 with pods as (select * from pods),
 
-pod_resources as (select * from pod_resources),
+stg_pod_gpus as (select * from stg_pod_gpus),
 
 pod_node_pools as (select * from pod_node_pools),
 
@@ -12,38 +12,15 @@ pod_history as (select * from pod_history),
 
 stg_pod_lives as (select * from stg_pod_lives),
 
--- Control planes before 2.21 show a slice as a resource of its own.
-slices as (
-    select distinct pod_id
-    from pod_resources
-    where is_extended and resource like 'nvidia.com/mig-%'
-),
-
-marked as (
-    select
-        pods.*,
-        pods.mig_profile is not null
-        or pods.allocated_mig_profile is not null
-        or coalesce(pods.gpu_request_type = 'migProfile', false)
-        or slices.pod_id is not null as is_mig
-    from pods
-    left join slices using (pod_id)
-),
-
 gpu_pods as (
     select
-        marked.pod_id,
-        marked.is_mig,
-        marked.requested_gpu,
-        coalesce(marked.node_pool, pod_node_pools.node_pool) as node_pool
-    from marked
-    left join pod_node_pools on marked.pod_id = pod_node_pools.pod_id and pod_node_pools.pool_index = 0
-    where
-        marked.is_mig
-        or marked.requested_gpu > 0
-        or marked.allocated_gpu > 0
-        or marked.requested_gpu_memory_bytes > 0
-        or marked.allocated_gpu_memory_bytes > 0
+        pods.pod_id,
+        stg_pod_gpus.is_mig,
+        pods.requested_gpu,
+        coalesce(pods.node_pool, pod_node_pools.node_pool) as node_pool
+    from pods
+    inner join stg_pod_gpus on pods.pod_id = stg_pod_gpus.pod_id and stg_pod_gpus.has_gpu
+    left join pod_node_pools on pods.pod_id = pod_node_pools.pod_id and pod_node_pools.pool_index = 0
 ),
 
 waits as (
