@@ -10,11 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from bench import first_load, increment, metrics
+from bench import first_load, increment, metrics, waste
 from bench.rounds import Scene
 
 RESULTS: Final = Path(__file__).with_name("RESULTS.md")
-SCENES: Final = {"first-load": first_load.play, "increment": increment.play, "metrics": metrics.play}
+SCENES: Final = {
+    "first-load": first_load.play,
+    "increment": increment.play,
+    "metrics": metrics.play,
+    "waste": waste.play,
+}
 
 
 def machine() -> str:

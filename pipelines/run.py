@@ -25,7 +25,7 @@ from pipelines.known import BuildKnown
 from pipelines.lock import Lock
 from pipelines.metric_plan import MetricPlan, metric_floor
 from pipelines.progress import SILENT, Progress
-from pipelines.reporting import reporting
+from pipelines.reporting import Reporting, reporting
 from pipelines.settings import Settings
 from pipelines.status import in_words
 from pipelines.warehouse import Warehouse
@@ -240,8 +240,8 @@ def run(
         PublicationStopped: an audit failed; the last good generation stays in place.
         UsageError: the settings of the reports cannot work.
     """
-    layout, time_zone = Layout(settings.data_dir), reporting().time_zone
-    with Lock(layout.state), Build(layout, METRIC_TYPES, time_zone=time_zone) as build:
+    layout, answers = Layout(settings.data_dir), reporting()
+    with Lock(layout.state), _open_build(layout, answers) as build:
         this = _Run(settings, client, clock or client.clock, build)
         known = this.prepare()
         if settings.dry_run:
@@ -267,14 +267,18 @@ def rebuild(settings: Settings, *, progress: Progress = SILENT) -> RunResult:
         PublicationStopped: an audit failed; the last good generation stays in place.
         UsageError: the settings of the reports cannot work.
     """
-    layout, time_zone = Layout(settings.data_dir), reporting().time_zone
+    layout, answers = Layout(settings.data_dir), reporting()
     now = datetime.now(UTC)
-    with Lock(layout.state), Build(layout, METRIC_TYPES, time_zone=time_zone) as build:
+    with Lock(layout.state), _open_build(layout, answers) as build:
         warehouse = Warehouse(settings)
         result = RunResult(uuid4().hex, as_of=now, started_at=now, drained_loads=warehouse.drain())
         build.start_over()
         _publish(result, layout, build, warehouse, progress)
         return result
+
+
+def _open_build(layout: Layout, answers: Reporting) -> Build:
+    return Build(layout, METRIC_TYPES, time_zone=answers.time_zone, thresholds=answers.thresholds)
 
 
 def plan(this: _Run, known: BuildKnown) -> list[str]:

@@ -20,6 +20,7 @@ from transforms.errors import BuildBusy
 from transforms.layout import Layout
 from transforms.raw import RawStore
 from transforms.sql import count, literal, literals, transaction
+from transforms.thresholds import TABLES, Thresholds
 
 # A storage version that DuckDB 1.2 opens: readers need not be as new as the pipeline.
 _STORAGE_VERSION = "v1.2.0"
@@ -54,18 +55,24 @@ class Build:
     """
 
     def __init__(
-        self, layout: Layout, catalogue: Iterable[series.MetricType] = (), *, time_zone: str = time_zones.UTC
+        self,
+        layout: Layout,
+        catalogue: Iterable[series.MetricType] = (),
+        *,
+        time_zone: str = time_zones.UTC,
+        thresholds: Thresholds | None = None,
     ) -> None:
         """Open it. The catalogue says what is known of metric types; whoever reads them knows it.
 
-        `time_zone` is where days begin and end in marts by the day. UnknownTimeZone where DuckDB knows none of that
-        name.
+        `time_zone` is where days begin and end in marts by the day, `thresholds` say from when on pods are wasteful (by
+        default those of `thresholds.toml`). UnknownTimeZone where DuckDB knows none of that name.
         """
         time_zones.check(time_zone)
         self.layout = layout
         self._catalogue = tuple(catalogue)
-        self._time_zone = time_zone
-        self._con = _open(layout, time_zone)
+        self._reporting = f"insert into reporting values ({literal(time_zone)});"
+        self._reporting += (thresholds or Thresholds.load()).statements()
+        self._con = _open(layout, self._reporting)
         series.know(self._con, self._catalogue)
 
     def __enter__(self) -> Self:
@@ -124,7 +131,7 @@ class Build:
         """Throw both databases away; raw holds all of it."""
         self._con.close()
         _discard(self.layout)
-        self._con = _open(self.layout, self._time_zone)
+        self._con = _open(self.layout, self._reporting)
         series.know(self._con, self._catalogue)
 
     def copy_marts(self, target: Path) -> None:
@@ -221,19 +228,19 @@ def raw_tables() -> tuple[str, ...]:
 
 
 @cache
-def fingerprint(time_zone: str = time_zones.UTC) -> str:
+def fingerprint(reporting: str) -> str:
     """Return a hash of everything that decides what the build database holds; row hashes are DuckDB's own."""
-    digest = hashlib.sha256(f"{duckdb.__version__}{time_zone}{_books()}".encode())
+    digest = hashlib.sha256(f"{duckdb.__version__}{reporting}{_books()}".encode())
     for path in sorted(p for p in HERE.rglob("*.sql") if p.parent.name != "tests"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 def _books() -> str:
-    return _BOOKS + refresh.books() + ledger.books() + series.books()
+    return _BOOKS + TABLES + refresh.books() + ledger.books() + series.books()
 
 
-def _open(layout: Layout, time_zone: str) -> duckdb.DuckDBPyConnection:
+def _open(layout: Layout, reporting: str) -> duckdb.DuckDBPyConnection:
     layout.state.mkdir(parents=True, exist_ok=True)
     if layout.build.exists() != layout.marts.exists():
         _discard(layout)
@@ -246,12 +253,12 @@ def _open(layout: Layout, time_zone: str) -> duckdb.DuckDBPyConnection:
         # Disposable: a damaged one is made again from raw.
         _discard(layout)
         con = _attach(layout)
-    if _is_current(con, time_zone):
+    if _is_current(con, reporting):
         return con
     con.close()
     _discard(layout)
     con = _attach(layout)
-    _create(con, time_zone)
+    _create(con, reporting)
     return con
 
 
@@ -269,14 +276,14 @@ def _attach_marts(con: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     con.execute(f"attach {literal(layout.marts)} as marts (storage_version {literal(_STORAGE_VERSION)})")
 
 
-def _is_current(con: duckdb.DuckDBPyConnection, time_zone: str) -> bool:
+def _is_current(con: duckdb.DuckDBPyConnection, reporting: str) -> bool:
     exists = con.execute(
         "select 1 from duckdb_tables() where database_name = 'build' and table_name = 'build_info'"
     ).fetchone()
-    return bool(exists) and con.execute("select fingerprint from build_info").fetchone() == (fingerprint(time_zone),)
+    return bool(exists) and con.execute("select fingerprint from build_info").fetchone() == (fingerprint(reporting),)
 
 
-def _create(con: duckdb.DuckDBPyConnection, time_zone: str) -> None:
+def _create(con: duckdb.DuckDBPyConnection, reporting: str) -> None:
     """Create every table; the fingerprint comes last, for until it is there the databases are not complete."""
     with transaction(con):
         runner.create(con, "marts", models.marts())
@@ -284,8 +291,8 @@ def _create(con: duckdb.DuckDBPyConnection, time_zone: str) -> None:
         con.execute((HERE / "raw_tables.sql").read_text(encoding="utf-8"))
         con.execute(_books())
         runner.create(con, "build", [models.upstream("known_pods")[-1], *refresh.kept()])
-        con.execute(f"insert into reporting values ({literal(time_zone)})")
-        con.execute(f"insert into build_info values ({literal(fingerprint(time_zone))})")
+        con.execute(reporting)
+        con.execute(f"insert into build_info values ({literal(fingerprint(reporting))})")
 
 
 def _discard(layout: Layout) -> None:

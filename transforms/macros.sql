@@ -157,3 +157,13 @@ create or replace temp macro day_start(day, time_zone) as
 
 create or replace temp macro days_touched(since, until, time_zone) as
     generate_series(day_of(since, time_zone), day_of(until, time_zone), interval '1 day');
+
+-- Numbers as a sentence has them: three digits are enough.
+create or replace temp macro in_short(amount) as
+    format('{:.3g}', cast(amount as double));
+
+create or replace temp macro in_percent(amount) as
+    format('{:.2g} %', cast(amount as double));
+
+create or replace temp macro in_hours(seconds) as
+    format('{:.1f} hours', seconds / 3600);

@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from bench.waste import UNJUDGED, lines, scores
 from pipelines.run import rebuild
 from pipelines.settings import UsageError
 from simulator import Switches, WorldConfig
 from tests.behaviour.lives import lifecycle_differences
-from tests.behaviour.scene import Scene, scene
+from tests.behaviour.scene import START, Scene, scene
+from tests.behaviour.truth import offered
 from tests.behaviour.usage import held_gpu_hours, usage_differences, used_gpu_hours
+
+NEEDED = ("GPU_UTILIZATION", "GPU_MEMORY_USAGE_BYTES", "CPU_USAGE_CORES", "CPU_MEMORY_USAGE_BYTES")
+TELLING_NOTHING = {"healthy", "unknown", "too_short"}
 
 
 @pytest.fixture
@@ -91,3 +96,27 @@ def test_a_time_zone_that_does_not_exist_stops_a_run_before_it_asks(one: Scene) 
     with pytest.raises(UsageError, match=r"\[transforms\] time_zone: .* such as Europe/Berlin"):
         one.run()
     assert one.simulator.requests == []
+
+
+@pytest.mark.parametrize("seed", [7, 8])
+def test_who_is_called_wasteful_is(tmp_path: Path, destination: str, seed: int) -> None:
+    """Few false alarms matter more than many finds; slices and interactive pods are the traps."""
+    config = WorldConfig(pods=400, start=START, seed=seed)
+    with scene(tmp_path / "data", destination, config=config, after=timedelta(days=9)) as here:
+        here.run(metrics=NEEDED, since=here.clock.now() - timedelta(days=2), resolution=300)
+        rows = {row["pod_id"]: row for row in here.rows("pod_efficiency")}
+        truth = offered(here.world, here.clock.now())
+        found = scores(
+            {pod_id: row["waste_class"] for pod_id, row in rows.items()},
+            {pod_id: pod.waste for pod_id, pod in truth.items()},
+        )
+        print("\n".join(lines(found)))
+        assert found["any"].planted > 10
+        assert found["any"].precision == 1
+        assert found["any"].recall >= 0.75
+        slices = {rows[pod_id]["waste_class"] for pod_id, pod in truth.items() if pod.pod.workload.request.mig}
+        assert slices <= UNJUDGED
+        assert all((row["advice"] is None) == (row["waste_class"] in TELLING_NOTHING) for row in rows.values())
+        many = here.rows("pod_efficiency")
+        rebuild(here.settings())
+        assert here.rows("pod_efficiency") == many

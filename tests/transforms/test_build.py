@@ -139,7 +139,7 @@ def test_a_build_that_cannot_be_trusted_is_made_again(
     elif damage == "lost build":
         layout.build.unlink()
     else:
-        monkeypatch.setattr(build_module, "fingerprint", lambda time_zone: f"of tomorrow in {time_zone}")
+        monkeypatch.setattr(build_module, "fingerprint", lambda reporting: f"of tomorrow: {reporting}")
     with Build(layout) as build:
         assert column(build, "select * from taken_in") == []
         assert marts(refreshed(build, files.store)) == before
