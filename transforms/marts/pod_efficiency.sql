@@ -190,7 +190,8 @@ final as (
             when 'idle_held'
                 then
                     concat(
-                        'It held GPUs for ', in_hours(run_seconds), ' and used them at ', in_percent(gpu_avg),
+                        'It used its GPUs at ', in_percent(gpu_avg), ' over the ', in_hours(gpu_covered_seconds),
+                        ' measured, and held them for ', in_hours(run_seconds),
                         ': end it, or let it go to sleep while it has nothing to do.'
                     )
             when 'memory_parked'
@@ -202,8 +203,8 @@ final as (
             when 'low_sm'
                 then
                     concat(
-                        'It used its GPUs at ', in_percent(gpu_avg), ' over ', in_hours(run_seconds),
-                        ': look for what it waits for, such as data, or give it a part of a GPU.'
+                        'It used its GPUs at ', in_percent(gpu_avg), ' over the ', in_hours(gpu_covered_seconds),
+                        ' measured: look for what it waits for, such as data, or give it a part of a GPU.'
                     )
             when 'over_requested_cpu'
                 then
