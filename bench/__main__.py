@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from bench import first_load, history, increment, latency, metrics
+from bench import first_load, history, increment, latency, metrics, waste
 from bench.rounds import Scene
 
 RESULTS: Final = Path(__file__).with_name("RESULTS.md")
@@ -20,6 +20,7 @@ SCENES: Final = {
     "metrics": metrics.play,
     "latency": latency.play,
     "history": history.play,
+    "waste": waste.play,
 }
 
 

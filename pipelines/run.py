@@ -25,6 +25,7 @@ from pipelines.known import BuildKnown
 from pipelines.lock import Lock
 from pipelines.metric_plan import MetricPlan, metric_floor, pace
 from pipelines.progress import SILENT, Progress
+from pipelines.reporting import Reporting, reporting
 from pipelines.settings import Settings
 from pipelines.status import in_words
 from pipelines.warehouse import Warehouse
@@ -237,9 +238,10 @@ def run(
         LockHeld: another run works on this data directory.
         RunaiError: the control plane could not be read; what was committed before stays.
         PublicationStopped: an audit failed; the last good generation stays in place.
+        UsageError: the settings of the reports cannot work.
     """
-    layout = Layout(settings.data_dir)
-    with Lock(layout.state), Build(layout, METRIC_TYPES) as build:
+    layout, answers = Layout(settings.data_dir), reporting()
+    with Lock(layout.state), _open_build(layout, answers) as build:
         this = _Run(settings, client, clock or client.clock, build)
         known = this.prepare()
         if settings.dry_run:
@@ -263,15 +265,20 @@ def rebuild(settings: Settings, *, progress: Progress = SILENT) -> RunResult:
     Raises:
         LockHeld: another run works on this data directory.
         PublicationStopped: an audit failed; the last good generation stays in place.
+        UsageError: the settings of the reports cannot work.
     """
-    layout = Layout(settings.data_dir)
+    layout, answers = Layout(settings.data_dir), reporting()
     now = datetime.now(UTC)
-    with Lock(layout.state), Build(layout, METRIC_TYPES) as build:
+    with Lock(layout.state), _open_build(layout, answers) as build:
         warehouse = Warehouse(settings)
         result = RunResult(uuid4().hex, as_of=now, started_at=now, drained_loads=warehouse.drain())
         build.start_over()
         _publish(result, layout, build, warehouse, progress)
         return result
+
+
+def _open_build(layout: Layout, answers: Reporting) -> Build:
+    return Build(layout, METRIC_TYPES, time_zone=answers.time_zone, thresholds=answers.thresholds)
 
 
 def plan(this: _Run, known: BuildKnown) -> list[str]:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from transforms.audit import Finding
 from transforms.build import Build, TakenIn
-from transforms.errors import BuildBusy, ModelError, PublicationStopped, TransformError
+from transforms.errors import BadThresholds, BuildBusy, ModelError, PublicationStopped, TransformError, UnknownTimeZone
 from transforms.layout import Layout
 from transforms.publication import Generation, prune_generations, publish
 from transforms.raw import DuckDBRaw, ParquetRaw, RawStore
 from transforms.refresh import BuildReport
 from transforms.series import MetricType
+from transforms.thresholds import Thresholds
 
 __all__ = [
+    "BadThresholds",
     "Build",
     "BuildBusy",
     "BuildReport",
@@ -28,7 +30,9 @@ __all__ = [
     "PublicationStopped",
     "RawStore",
     "TakenIn",
+    "Thresholds",
     "TransformError",
+    "UnknownTimeZone",
     "prune_generations",
     "publish",
 ]

@@ -14,12 +14,13 @@ from typing import Self
 
 import duckdb
 
-from transforms import audit, ledger, models, refresh, runner, series
+from transforms import audit, ledger, models, refresh, runner, series, time_zones
 from transforms.database import HERE, connect
 from transforms.errors import BuildBusy
 from transforms.layout import Layout
 from transforms.raw import RawStore
 from transforms.sql import count, literal, literals, transaction
+from transforms.thresholds import TABLES, Thresholds
 
 # A storage version that DuckDB 1.2 opens: readers need not be as new as the pipeline.
 _STORAGE_VERSION = "v1.2.0"
@@ -29,6 +30,8 @@ create table taken_in (load_id varchar);
 -- The generation that the books of unpublished changes are relative to; without one everything must be written.
 create table published (generation varchar);
 create table build_info (fingerprint varchar);
+-- Where days begin and end in marts by the day.
+create table reporting (time_zone varchar);
 """
 # Which raw rows a `take_in` is bringing in.
 _IS_NEW = "_dlt_load_id in (from temp.new_loads)"
@@ -51,11 +54,25 @@ class Build:
     is thrown away: it holds nothing that raw does not.
     """
 
-    def __init__(self, layout: Layout, catalogue: Iterable[series.MetricType] = ()) -> None:
-        """Open it. The catalogue says what is known of metric types; whoever reads them knows it."""
+    def __init__(
+        self,
+        layout: Layout,
+        catalogue: Iterable[series.MetricType] = (),
+        *,
+        time_zone: str = time_zones.UTC,
+        thresholds: Thresholds | None = None,
+    ) -> None:
+        """Open it. The catalogue says what is known of metric types; whoever reads them knows it.
+
+        `time_zone` is where days begin and end in marts by the day, `thresholds` say from when on pods are wasteful (by
+        default those of `thresholds.toml`). UnknownTimeZone where DuckDB knows none of that name.
+        """
+        time_zones.check(time_zone)
         self.layout = layout
         self._catalogue = tuple(catalogue)
-        self._con = _open(layout)
+        self._reporting = f"insert into reporting values ({literal(time_zone)});"
+        self._reporting += (thresholds or Thresholds.load()).statements()
+        self._con = _open(layout, self._reporting)
         series.know(self._con, self._catalogue)
 
     def __enter__(self) -> Self:
@@ -105,7 +122,7 @@ class Build:
 
         `as_of` defaults to the latest committed run's.
         """
-        return refresh.refresh(self._con, as_of)
+        return refresh.refresh(self._con, self.layout.series, as_of)
 
     def audit(self) -> list[audit.Finding]:
         """Run every data test over the marts; an empty list means that all of them hold."""
@@ -115,7 +132,7 @@ class Build:
         """Throw both databases away; raw holds all of it."""
         self._con.close()
         _discard(self.layout)
-        self._con = _open(self.layout)
+        self._con = _open(self.layout, self._reporting)
         series.know(self._con, self._catalogue)
 
     def copy_marts(self, target: Path) -> None:
@@ -212,19 +229,19 @@ def raw_tables() -> tuple[str, ...]:
 
 
 @cache
-def fingerprint() -> str:
+def fingerprint(reporting: str) -> str:
     """Return a hash of everything that decides what the build database holds; row hashes are DuckDB's own."""
-    digest = hashlib.sha256(f"{duckdb.__version__}{_books()}".encode())
+    digest = hashlib.sha256(f"{duckdb.__version__}{reporting}{_books()}".encode())
     for path in sorted(p for p in HERE.rglob("*.sql") if p.parent.name != "tests"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 def _books() -> str:
-    return _BOOKS + refresh.books() + ledger.books() + series.books()
+    return _BOOKS + TABLES + refresh.books() + ledger.books() + series.books()
 
 
-def _open(layout: Layout) -> duckdb.DuckDBPyConnection:
+def _open(layout: Layout, reporting: str) -> duckdb.DuckDBPyConnection:
     layout.state.mkdir(parents=True, exist_ok=True)
     if layout.build.exists() != layout.marts.exists():
         _discard(layout)
@@ -237,12 +254,12 @@ def _open(layout: Layout) -> duckdb.DuckDBPyConnection:
         # Disposable: a damaged one is made again from raw.
         _discard(layout)
         con = _attach(layout)
-    if _is_current(con):
+    if _is_current(con, reporting):
         return con
     con.close()
     _discard(layout)
     con = _attach(layout)
-    _create(con)
+    _create(con, reporting)
     return con
 
 
@@ -260,22 +277,23 @@ def _attach_marts(con: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     con.execute(f"attach {literal(layout.marts)} as marts (storage_version {literal(_STORAGE_VERSION)})")
 
 
-def _is_current(con: duckdb.DuckDBPyConnection) -> bool:
+def _is_current(con: duckdb.DuckDBPyConnection, reporting: str) -> bool:
     exists = con.execute(
         "select 1 from duckdb_tables() where database_name = 'build' and table_name = 'build_info'"
     ).fetchone()
-    return bool(exists) and con.execute("select fingerprint from build_info").fetchone() == (fingerprint(),)
+    return bool(exists) and con.execute("select fingerprint from build_info").fetchone() == (fingerprint(reporting),)
 
 
-def _create(con: duckdb.DuckDBPyConnection) -> None:
+def _create(con: duckdb.DuckDBPyConnection, reporting: str) -> None:
     """Create every table; the fingerprint comes last, for until it is there the databases are not complete."""
     with transaction(con):
         runner.create(con, "marts", models.marts())
     with transaction(con):
         con.execute((HERE / "raw_tables.sql").read_text(encoding="utf-8"))
         con.execute(_books())
-        runner.create(con, "build", [models.upstream("known_pods")[-1]])
-        con.execute(f"insert into build_info values ({literal(fingerprint())})")
+        runner.create(con, "build", [models.upstream("known_pods")[-1], *refresh.kept()])
+        con.execute(reporting)
+        con.execute(f"insert into build_info values ({literal(fingerprint(reporting))})")
 
 
 def _discard(layout: Layout) -> None:

@@ -3,6 +3,8 @@
 TransformError
 ├── ModelError            a model's file does not say what it must, or its columns differ from its header
 ├── BuildBusy             another process has the build database open
+├── UnknownTimeZone       no such time zone to report in
+├── BadThresholds         a file of thresholds cannot be read, or contradicts itself
 └── PublicationStopped    an audit found what must not be published
 """
 
@@ -25,6 +27,14 @@ class ModelError(TransformError):
 
 class BuildBusy(TransformError):
     """Another process has the build database open."""
+
+
+class UnknownTimeZone(TransformError):
+    """DuckDB knows no time zone of this name; the message names one that is like it."""
+
+
+class BadThresholds(TransformError):
+    """A file of thresholds cannot be read or contradicts itself; names the file, the table and the key."""
 
 
 class PublicationStopped(TransformError):

@@ -144,3 +144,41 @@ create or replace temp macro window_due_at(status, asked_at, window_to, attempts
 -- deleted in it. One that is old when it is wanted first is tried as often as a new one can be at least.
 create or replace temp macro window_is_given_up(window_to, attempts, instant) as
     window_to <= instant - interval '15 days' and attempts >= 3;
+
+-- Microseconds from one instant to a later one, whole and exact; 0 where it is not later, null where one is unknown.
+create or replace temp macro micros_between(since, until) as
+    case
+        when until > since then epoch_us(until) - epoch_us(since)
+        when until <= since then 0
+    end;
+
+-- The same times GPUs, exact: sums of it do not depend on their order.
+create or replace temp macro gpu_micros(gpus, since, until) as
+    try_cast(gpus as decimal(18, 9)) * micros_between(since, until);
+
+create or replace temp macro seconds_of(micros) as
+    cast(micros as double) / 1_000_000;
+
+create or replace temp macro hours_of(micros) as
+    cast(micros as double) / 3_600_000_000;
+
+-- The day of an instant in a time zone, the instant at which a day begins there, and the days of a stretch of time.
+-- Of a midnight that comes twice, as clocks are put back, the later one begins the day.
+create or replace temp macro local_day(instant, time_zone) as
+    cast(instant at time zone time_zone as date);
+
+create or replace temp macro local_day_start(day, time_zone) as
+    cast(day as timestamp) at time zone time_zone;
+
+create or replace temp macro days_touched(since, until, time_zone) as
+    generate_series(local_day(since, time_zone), local_day(until, time_zone), interval '1 day');
+
+-- Numbers as a sentence has them: three digits are enough.
+create or replace temp macro in_short(amount) as
+    format('{:.3g}', cast(amount as double));
+
+create or replace temp macro in_percent(amount) as
+    format('{:.2g} %', cast(amount as double));
+
+create or replace temp macro in_hours(seconds) as
+    format('{:.1f} hours', seconds / 3600);

@@ -75,9 +75,18 @@ def series() -> tuple[Model, ...]:
 
 
 @cache
+def usage() -> tuple[Model, ...]:
+    """Return the models of what each pod used by the day, each after what it reads; those that are kept have columns.
+
+    They read marts, are rebuilt with the pods, and are what marts about more than one pod add up.
+    """
+    return _ordered(_folder("usage"))
+
+
+@cache
 def shared() -> frozenset[str]:
     """Return the names that several models read: worth to be computed once."""
-    readers = Counter(name for model in (*staging(), *marts()) for name in model.inputs)
+    readers = Counter(name for model in (*staging(), *marts(), *usage()) for name in model.inputs)
     return frozenset(name for name, count in readers.items() if count > 1)
 
 

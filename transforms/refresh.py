@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import duckdb
 
-from transforms import models, runner, series
+from transforms import hours, models, runner, series
 from transforms.models import Model
 from transforms.sql import count, transaction
 
@@ -57,12 +58,16 @@ def books() -> str:
     """
 
 
-def refresh(con: duckdb.DuckDBPyConnection, as_of: datetime | None = None) -> BuildReport:
-    """Rebuild what changed, in batches that are each complete, so that a killed refresh goes on where it stopped."""
+def refresh(con: duckdb.DuckDBPyConnection, folder: Path, as_of: datetime | None = None) -> BuildReport:
+    """Rebuild what changed, in batches that are each complete, so that a killed refresh goes on where it stopped.
+
+    `folder` holds the series.
+    """
     with runner.workspace(con):
         con.execute("create temp table touched as select distinct pod_id from build.main.touched_pods")
         _look_at(con)
-        rebuilt = _rebuild_pods(con, "touched", _pod_marts()) + _rebuild_pods(con, "looked_at", _moving_marts())
+        rebuilt = _rebuild_pods(con, folder, "touched", _pod_marts())
+        rebuilt += _rebuild_pods(con, folder, "looked_at", _moving_marts())
         with transaction(con):
             con.execute("delete from build.main.refreshed_for")
             con.execute("insert into build.main.refreshed_for from temp.refreshed_for")
@@ -108,6 +113,11 @@ def _look_at(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def kept() -> tuple[Model, ...]:
+    """Return the models whose rows the build database keeps by pod, for marts about more than one pod to add up."""
+    return tuple(model for model in models.usage() if model.columns)
+
+
 def _pod_marts() -> tuple[Model, ...]:
     return tuple(mart for mart in models.marts() if mart.rebuilt_by == "pod_id")
 
@@ -117,7 +127,7 @@ def _moving_marts() -> tuple[Model, ...]:
     return tuple(mart for mart in _pod_marts() if not models.sources(mart) <= runner.POD_COLUMN.keys())
 
 
-def _rebuild_pods(con: duckdb.DuckDBPyConnection, pods: str, marts: Sequence[Model]) -> int:
+def _rebuild_pods(con: duckdb.DuckDBPyConnection, folder: Path, pods: str, marts: Sequence[Model]) -> int:
     """Rebuild these marts for the pods that the temporary table `pods` lists; return how many pods these are."""
     rebuilt = count(con, f"temp.{pods}")
     for start in range(0, rebuilt, _POD_BATCH):
@@ -125,6 +135,7 @@ def _rebuild_pods(con: duckdb.DuckDBPyConnection, pods: str, marts: Sequence[Mod
             con.execute(
                 f"create temp table wanted as from temp.{pods} order by pod_id limit {_POD_BATCH} offset {start}"
             )
+            hours.show(con, folder, "wanted")
             _rebuild_batch(con, marts)
     return rebuilt
 
@@ -136,12 +147,14 @@ def _rebuild_batch(con: duckdb.DuckDBPyConnection, marts: Sequence[Model]) -> No
     for mart in _pod_marts():
         if mart not in marts:
             runner.restrict_mart(con, "wanted", mart)
-    for model in models.staging_of(marts):
+    for model in models.staging_of([*marts, *models.usage()]):
         # Kept in the build database and restricted above.
         if model.name != "known_pods":
             runner.run(con, model, as_="table" if model.name in models.shared() else "view")
     for mart in marts:
         runner.run(con, mart)
+    for model in models.usage():
+        runner.run(con, model)
     _hash(con, marts)
     # Books first: a kill after this publishes too much, never too little.
     _note_unpublished(con)
@@ -149,6 +162,9 @@ def _rebuild_batch(con: duckdb.DuckDBPyConnection, marts: Sequence[Model]) -> No
         for mart in marts:
             _write(con, mart)
     with transaction(con):
+        for model in kept():
+            con.execute(f"delete from build.main.{model.name} where pod_id in (from temp.wanted)")
+            con.execute(f"insert into build.main.{model.name} from temp.{model.name}")
         con.execute("delete from build.main.built_pods where pod_id in (from temp.wanted)")
         con.execute("insert into build.main.built_pods select * exclude (former) from temp.hashed")
         con.execute("delete from build.main.touched_pods where pod_id in (from temp.wanted)")
@@ -231,6 +247,8 @@ def _note_unpublished(con: duckdb.DuckDBPyConnection) -> None:
 def _rebuild_whole(con: duckdb.DuckDBPyConnection) -> None:
     whole: Sequence[Model] = [mart for mart in models.marts() if mart.rebuilt_by == "whole"]
     with runner.workspace(con):
+        for name in {mart.name for mart in _pod_marts()} & frozenset().union(*(mart.inputs for mart in whole)):
+            runner.restrict_to(con, name, f"marts.main.{name}")
         for mart in whole:
             runner.run(con, mart)
         with transaction(con):

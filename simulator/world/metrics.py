@@ -1,6 +1,7 @@
 """What a pod's metrics are: pure functions of pod, metric type, GPU and instant.
 
-A value is a level of the pod's own, a slow wave, and noise that is the same for a whole scrape (15 seconds).
+A value is a level of the pod's own, which `waste` knows, a slow wave, and noise that is the same for a whole scrape
+(15 seconds).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.instants import SECOND
+from simulator.world import waste
 from simulator.world.fleet import read
 from simulator.world.pods import memory_mib
 
@@ -112,23 +114,13 @@ def _top(pod: Pod, gauge: Gauge) -> float:
 def _share(pod: Pod, metric: str, gpu: int | None, gauge: Gauge, at: Ints) -> Floats:
     """Between 0 and 1: how much of its top the metric reaches."""
     salt = pod.salt ^ (zlib.crc32(metric.encode()) << 8) ^ (0 if gpu is None else gpu + 1)
-    level = _level(pod, is_level=gauge.is_level)
+    level = waste.filled(pod, str(gauge.top)) if gauge.is_level else waste.busy(pod) * waste.duty(pod, at)
     swing = 0.03 if gauge.is_level else 0.12
     period = (600 + pod.salt % 3000) * SECOND
     wave = np.sin((at - pod.started) * (2 * np.pi / period) + salt % 7)
     jitter = noise(salt, at) - 0.5
-    share: Floats = np.clip(level + swing * level * wave + swing * jitter * (level > 0), 0, 1)
+    share: Floats = np.clip(level + level * swing * (wave + jitter), 0, 1)
     return share
-
-
-def _level(pod: Pod, *, is_level: bool) -> float:
-    """The pod's habit: one in eight holds its GPU and does nothing, some half sleep, the others work."""
-    character, fine = pod.salt % 8, (pod.salt >> 8) % 1000 / 1000
-    if is_level:
-        return 0.35 + 0.6 * fine
-    if character == 0:
-        return 0.0
-    return 0.05 + 0.25 * fine if character <= 2 else 0.55 + 0.4 * fine
 
 
 def noise(salt: int, at: Ints) -> Floats:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator.contract import Contract
 from simulator.instants import micros, moment
+from simulator.world import waste
 from simulator.world.payload import Manner, payload
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ class TruthPod:
     def kind(self) -> str:
         """The kind of its workload, as `kinds.json` names it."""
         return self.pod.workload.kind
+
+    @property
+    def waste(self) -> str | None:
+        """What it was planted to waste, as `pod_efficiency` names it; None for nothing that can be told."""
+        return waste.planted(self.pod)
 
     @property
     def created_at(self) -> datetime:

@@ -29,6 +29,7 @@ PUBLISHED = (
     "pod_tolerations",
     "pod_node_pools",
     "pod_history",
+    "pod_lifecycle",
     "cluster_pods",
 )
 

@@ -197,3 +197,22 @@ def test_a_running_clock() -> None:
     assert clock.now() >= later
     clock.set(datetime(2030, 1, 1, tzinfo=UTC))
     assert clock.now() >= datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def test_waste_is_planted_where_it_can_be_told_and_shows_in_the_metrics() -> None:
+    world = World(WorldConfig(pods=600, start=START), Clock(START + timedelta(days=8)))
+    found: dict[str | None, list[float]] = {}
+    for pod in world.truth():
+        metric = "GPU_UTILIZATION" if pod.gpus else "CPU_USAGE_CORES"
+        if (
+            pod.started_at is not None
+            and (used := world.metric_value(pod.id, metric, None, pod.started_at)) is not None
+        ):
+            found.setdefault(pod.waste, []).append(used)
+            assert pod.waste is None or not pod.pod.workload.request.mig
+    assert found.keys() == {
+        "idle_held", "memory_parked", "low_sm", "over_requested_cpu", "over_requested_memory", None,
+    }  # fmt: skip
+    assert set(found["idle_held"]) == {0}
+    assert 0 < max(found["low_sm"]) < 10
+    assert len(found[None]) > 3 * sum(len(used) for waste, used in found.items() if waste)

@@ -82,6 +82,9 @@ def test_what_only_the_api_says_never_stops_a_publication() -> None:
         "flags",
         "range",
         "reason",
+        "ended",
+        "sums",
+        "conserved",
     }
 
 

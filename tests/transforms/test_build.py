@@ -44,6 +44,7 @@ def test_known_pods_say_what_the_newest_version_said(build: Build, files: DuckDB
         "first_observed_at": at(1),
         "last_observed_at": at(5),
         "absences": 0,
+        "first_absent_at": None,
         "last_absent_at": None,
     }
 
@@ -138,7 +139,7 @@ def test_a_build_that_cannot_be_trusted_is_made_again(
     elif damage == "lost build":
         layout.build.unlink()
     else:
-        monkeypatch.setattr(build_module, "fingerprint", lambda: "of tomorrow")
+        monkeypatch.setattr(build_module, "fingerprint", lambda reporting: f"of tomorrow: {reporting}")
     with Build(layout) as build:
         assert column(build, "select * from taken_in") == []
         assert marts(refreshed(build, files.store)) == before

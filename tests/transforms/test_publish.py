@@ -108,6 +108,7 @@ def test_only_files_of_pods_that_changed_are_written_again(layout: Layout, files
         "runs/runs.parquet",
         "pod_counts/pod_counts.parquet",
         "metric_catalogue/metric_catalogue.parquet",
+        "gpu_usage_daily/gpu_usage_daily.parquet",
     }
     assert before.keys() == after.keys()
 

@@ -21,6 +21,7 @@
 -- first_observed_at timestamptz: When its first version was read.
 -- last_observed_at timestamptz: When its newest version was read.
 -- absences bigint: Runs since its newest version that looked for it and did not find it.
+-- first_absent_at timestamptz: The as_of of the first such run.
 -- last_absent_at timestamptz: The as_of of the last such run.
 with stg_pod_versions as (select * from stg_pod_versions),
 
@@ -70,6 +71,7 @@ final as (
         lives.first_observed_at,
         lives.last_observed_at,
         coalesce(misses.absences, 0) as absences,
+        misses.first_absent_at,
         misses.last_absent_at
     from stg_pod_versions as latest
     inner join lives using (pod_id)

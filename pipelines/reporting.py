@@ -1,0 +1,50 @@
+"""How answers are given: `[transforms]` in dlt's configuration, or `TRANSFORMS__…` in the environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from dlt.common.configuration import configspec
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.configuration.resolve import resolve_configuration
+from dlt.common.configuration.specs import BaseConfiguration
+
+from pipelines.settings import UsageError
+from transforms import BadThresholds, Thresholds, UnknownTimeZone, time_zones
+from transforms.thresholds import DEFAULT
+
+
+@configspec
+class _Settings(BaseConfiguration):
+    __section__: ClassVar[str] = "transforms"
+
+    time_zone: str = time_zones.UTC
+    thresholds: str = str(DEFAULT)
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """Where days begin and end in tables by the day, and from when on pods count as wasteful."""
+
+    time_zone: str
+    thresholds: Thresholds
+
+
+def reporting() -> Reporting:
+    """Resolve the settings through dlt, and refuse what cannot work.
+
+    Raises:
+        UsageError: There is no such time zone, thresholds contradict, or the settings cannot be read.
+    """
+    try:
+        settings = resolve_configuration(_Settings())
+        time_zones.check(settings.time_zone)
+        return Reporting(settings.time_zone, Thresholds.load(Path(settings.thresholds).expanduser()))
+    except ConfigurationException as error:
+        raise UsageError(f"the settings in [transforms] cannot be read: {' '.join(str(error).split())}") from error
+    except UnknownTimeZone as error:
+        raise UsageError(f"[transforms] time_zone: {error}.") from error
+    except BadThresholds as error:
+        raise UsageError(f"[transforms] thresholds: {error}.") from error

@@ -1,0 +1,44 @@
+"""How answers are given: what the configuration may ask for, and what is refused in one sentence."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pipelines.failures import USAGE, explain
+from pipelines.reporting import reporting
+from pipelines.settings import UsageError
+from transforms import Thresholds
+from transforms.thresholds import DEFAULT
+
+
+def test_days_are_those_of_utc_and_thresholds_ours_where_nothing_is_said() -> None:
+    found = reporting()
+    assert (found.time_zone, found.thresholds) == ("UTC", Thresholds.load())
+
+
+def test_the_environment_names_both(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(DEFAULT.read_text(encoding="utf-8").replace('"build", ', ""), encoding="utf-8")
+    os.environ |= {"TRANSFORMS__TIME_ZONE": "Asia/Kathmandu", "TRANSFORMS__THRESHOLDS": str(mine)}
+    found = reporting()
+    assert found.time_zone == "Asia/Kathmandu"
+    assert found.thresholds.interactive_priority_classes == ("interactive-preemptible",)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("TIME_ZONE", "Europe/Berlim", "[transforms] time_zone: unknown time zone 'Europe/Berlim': "),
+        ("THRESHOLDS", "nowhere.toml", "[transforms] thresholds: nowhere.toml cannot be read: "),
+    ],
+)
+def test_what_cannot_work_is_refused(name: str, value: str, said: str) -> None:
+    os.environ[f"TRANSFORMS__{name}"] = value
+    with pytest.raises(UsageError) as caught:
+        reporting()
+    failure = explain(caught.value)
+    assert failure.code == USAGE
+    assert failure.sentence.startswith(said)

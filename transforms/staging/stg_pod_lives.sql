@@ -1,0 +1,67 @@
+-- One row per pod: how long it waited, from when to when it can hold GPUs, and why that ended.
+--
+-- What is not over lasts until the as_of of the last run. Where the API gives no time of the end, it is dated by what
+-- shows it: the phase that ended it, the first reading of a deleted pod, or the first run that did not find it (what is
+-- open and unchanged gives no row, so that the last reading may be days before).
+with known_pods as (select * from known_pods),
+
+stg_pod_versions as (select * from stg_pod_versions),
+
+stg_pod_starts as (select * from stg_pod_starts),
+
+raw_runs as (select * from raw_runs),
+
+last_run as (
+    select max(as_of) as as_of
+    from raw_runs
+),
+
+ends as (
+    select
+        known_pods.*,
+        coalesce(known_pods.created_at, known_pods.first_observed_at) as born_at,
+        stg_pod_starts.started_at,
+        coalesce(
+            least(known_pods.completed_at, known_pods.deleted_at),
+            case
+                when known_pods.phase in ('Succeeded', 'Failed')
+                    then coalesce(latest.phase_updated_at, known_pods.last_observed_at)
+                when known_pods.is_deleted then known_pods.last_observed_at
+                when not known_pods.is_reachable then known_pods.first_absent_at
+            end
+        ) as ended_at
+    from known_pods
+    inner join stg_pod_versions as latest on known_pods.pod_id = latest.pod_id and latest.is_latest
+    left join stg_pod_starts on known_pods.pod_id = stg_pod_starts.pod_id
+),
+
+final as (
+    select
+        ends.pod_id,
+        ends.created_at,
+        ends.started_at,
+        ends.ended_at,
+        coalesce(ends.ended_at, last_run.as_of) as lasts_until,
+        case
+            when ends.started_at is not null then ends.started_at
+            when ends.phase = 'Pending' then lasts_until
+        end as waits_until,
+        -- A start that nobody told leaves the history to say from when on GPUs were held.
+        case
+            when ends.started_at is not null then greatest(ends.started_at, ends.born_at)
+            when coalesce(ends.phase <> 'Pending', true) then ends.born_at
+        end as holds_from,
+        case
+            when ends.ended_at is null then null
+            when ends.deleted_at < ends.completed_at then 'deleted'
+            when ends.phase = 'Succeeded' then 'succeeded'
+            when ends.phase = 'Failed' then 'failed'
+            when ends.is_completed then 'completed'
+            when ends.is_deleted or ends.deleted_at is not null then 'deleted'
+            else 'vanished'
+        end as end_reason
+    from ends
+    cross join last_run
+)
+
+select * from final
