@@ -103,7 +103,7 @@ def empty() -> Iterator[duckdb.DuckDBPyConnection]:
     for name in ("build", "marts"):
         con.execute(f"attach ':memory:' as {name}")
     con.execute("use build")
-    databases._create(con)
+    databases._create(con, reporting="")
     yield con
     con.close()
 
