@@ -85,7 +85,7 @@ def scale(*values: float | None) -> float:
     top = max((value for value in values if value is not None and isfinite(value)), default=0)
     if top <= 0:
         return 1
-    power = 10 ** floor(log10(top))
+    power = 10.0 ** floor(log10(top))
     return next((step * power for step in _STEPS if step * power >= top), 10 * power)
 
 

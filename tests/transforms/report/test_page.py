@@ -27,9 +27,9 @@ TABLES = {"by day": "GPU-hours by day, table", "by project": "GPU-hours by proje
 TABLES |= {"waits": "Wait by node pool, table", "heat": "Use by node pool and day, table"}
 
 
-def written(layout: Layout, *findings: Finding, time_zone: str = "UTC", **tables: list[Row]) -> Generation:
+def written(layout: Layout, tables: dict[str, list[Row]], *findings: Finding, time_zone: str = "UTC") -> Generation:
     files = DuckDBFiles(layout.data_dir)
-    files.load("1.5", **tables)
+    files.load("1.5", committed=True, copies=1, **tables)
     with Build(layout, time_zone=time_zone) as build:
         build.take_in(files.store)
         return publish(layout, build, build.refresh(), [*findings, *build.audit()], version="1.2.3")
@@ -83,7 +83,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Generation:
         current_node_pool=["a100", "h100"],
     )
     rows["pods"].append(held("the day before", "9", days=1, current_node_pool="h100"))
-    return written(Layout(tmp_path_factory.mktemp("world")), **rows)
+    return written(Layout(tmp_path_factory.mktemp("world")), rows)
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +227,7 @@ def test_every_string_is_only_text(layout: Layout, page: Page) -> None:
     rows = efficient(names, project_id=HOSTILE, **dict.fromkeys(columns, HOSTILE))
     rows["runs"][0] |= {"version": HOSTILE[0], "error": HOSTILE[1]}
     warned = [Finding(text[:200], "warn", text, 1, [{"x": text}]) for text in HOSTILE]
-    found = page_of(written(layout, *warned, **rows))
+    found = page_of(written(layout, rows, *warned))
 
     assert set(found.tags) <= {*page.tags, "ul", "li"}
     assert {name for _, name, _ in found.attributes} == {name for _, name, _ in page.attributes}
@@ -253,7 +253,7 @@ def test_a_world_without_anything_has_dashes_and_no_zero(layout: Layout) -> None
 
 
 def test_a_run_that_found_no_pod_says_so(layout: Layout) -> None:
-    found = page_of(written(layout, runs=[run(60)]))
+    found = page_of(written(layout, {"runs": [run(60)]}))
 
     assert "2026-07-01 to 2026-07-01, 1 day of UTC · as of 2026-07-01 13:00 UTC" in found.html
     assert found.html.count('class="figure"><span class="none"') == 5
@@ -261,7 +261,7 @@ def test_a_run_that_found_no_pod_says_so(layout: Layout) -> None:
 
 
 def test_one_pod_without_samples_is_unknown_and_never_idle(layout: Layout) -> None:
-    found = page_of(written(layout, pods=[held("only", "1")], runs=[run(60)]))
+    found = page_of(written(layout, {"pods": [held("only", "1")], "runs": [run(60)]}))
 
     assert found.numbers(TABLES["by day"]) == {"2026-07-01": [0.5, None, None, 0.5, 0.0]}
     assert found.numbers(TABLES["by project"]) == {"project 1": [0.5, None, None, 0.5, 0.0]}
@@ -270,7 +270,7 @@ def test_one_pod_without_samples_is_unknown_and_never_idle(layout: Layout) -> No
 
 def test_thirty_days_are_told_those_of_the_time_zone(layout: Layout) -> None:
     pods = [held(f"{days}", "1", days) for days in (0, 29, 30, 31)]
-    found = page_of(written(layout, time_zone="Asia/Kolkata", pods=pods, runs=[run(60)]))
+    found = page_of(written(layout, {"pods": pods, "runs": [run(60)]}, time_zone="Asia/Kolkata"))
     days = found.numbers(TABLES["by day"])
 
     assert "2026-06-02 to 2026-07-01, 30 days of Asia/Kolkata" in found.html
@@ -281,7 +281,7 @@ def test_thirty_days_are_told_those_of_the_time_zone(layout: Layout) -> None:
 
 def test_of_many_the_first_are_shown_and_the_others_counted(layout: Layout) -> None:
     pods = [held(f"pod {n}", f"{n:02}", current_node_pool=f"pool {n:02}") for n in range(46)]
-    found = page_of(written(layout, pods=pods, runs=[run(60)]))
+    found = page_of(written(layout, {"pods": pods, "runs": [run(60)]}))
 
     assert len(found.rows(TABLES["by project"])) == 16
     assert found.numbers(TABLES["by project"])["31 more"][0] == pytest.approx(31 / 2)
@@ -292,7 +292,7 @@ def test_of_many_the_first_are_shown_and_the_others_counted(layout: Layout) -> N
 
 def test_what_nobody_saw_is_told(layout: Layout) -> None:
     unseen = held("unseen", "1") | {"allocated_resources": None}
-    found = page_of(written(layout, pods=[held("seen", "1"), unseen], runs=[run(60)]))
+    found = page_of(written(layout, {"pods": [held("seen", "1"), unseen], "runs": [run(60)]}))
 
     assert '<data value="0.5">0.5</data> more were requested by pods of which nobody saw an allocation' in found.html
     assert 'Known for <data value="0.5">50 %</data> of the GPU time that pods ran' in found.html
@@ -303,7 +303,7 @@ def test_the_foot_says_how_fresh_and_complete_it_is(layout: Layout) -> None:
     count = asked | {"api_count": 3, "warehouse_count": 1}
     runs = [run(-30 * 1440), run(30, outcome="failed"), run(60, rejects=7)]
     odd = Finding("pods_odd", "warn", "Pods are odd.", 4, [])
-    found = page_of(written(layout, odd, pods=[held("a", "1")], pod_counts=[count], runs=runs))
+    found = page_of(written(layout, {"pods": [held("a", "1")], "pod_counts": [count], "runs": runs}, odd))
     facts = re.sub(r"<[^>]+>", "", found.html.partition("<footer")[2])
 
     for said in (

@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 from tests.transforms.raw_files import DuckDBFiles, pod, run
-from transforms import Build, Finding, Generation, Layout, ReportFailed, build, publication, publish, renew_report
+from transforms import (
+    Build,
+    Finding,
+    Generation,
+    Layout,
+    ReportFailed,
+    build,
+    publication,
+    publish,
+    renew_report,
+    report,
+)
+from transforms.database import HERE
 
 ODD = Finding("pods_odd", "warn", "Pods are odd.", 4, [])
 
@@ -48,7 +60,7 @@ def test_a_report_that_cannot_be_made_publishes_nothing(layout: Layout, monkeypa
         raise ReportFailed("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr(publication.report, "render", fail)
+        patch.setattr(report, "render", fail)
         with pytest.raises(ReportFailed):
             published(layout, "2.5")
     assert publication.current(layout) == good.path
@@ -105,7 +117,7 @@ def test_another_look_of_the_page_builds_nothing_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, *, is_built_again: bool
 ) -> None:
     copy = tmp_path / "transforms"
-    shutil.copytree(build.HERE, copy)
+    shutil.copytree(HERE, copy)
     monkeypatch.setattr(build, "HERE", copy)
     build.fingerprint.cache_clear()
     before = build.fingerprint("")
