@@ -104,9 +104,11 @@ def rounded(number: float | None) -> float | None:
 
 
 HOURS = """
-    sum(allocated_gpu_hours), case when sum(used_gpu_hours + idle_gpu_hours) > 0 then sum(used_gpu_hours) end,
-    case when sum(used_gpu_hours + idle_gpu_hours) > 0 then sum(idle_gpu_hours) end, sum(unknown_gpu_hours),
-    sum(used_gpu_hours + idle_gpu_hours) / sum(allocated_gpu_hours)
+    case when sum(allocated_gpu_hours) > 0 or sum(unseen_pods) = 0 then sum(allocated_gpu_hours) end,
+    case when sum(used_gpu_hours + idle_gpu_hours) > 0 then sum(used_gpu_hours) end,
+    case when sum(used_gpu_hours + idle_gpu_hours) > 0 then sum(idle_gpu_hours) end,
+    case when sum(allocated_gpu_hours) > 0 or sum(unseen_pods) = 0 then sum(unknown_gpu_hours) end,
+    sum(used_gpu_hours + idle_gpu_hours) / nullif(sum(allocated_gpu_hours), 0), sum(unseen_gpu_hours)
 """
 
 
@@ -116,21 +118,20 @@ def test_the_first_five_numbers_are_those_of_the_tables(page: Page, tables: duck
         "select median(wait_seconds), quantile_cont(wait_seconds, 0.95) from pod_lifecycle"
     ).fetchall()
     (share,) = tables.execute("select count(wait_seconds) / count(*) from pod_lifecycle").fetchall()
-    (rest,) = tables.execute("select sum(unseen_gpu_hours), sum(mig_gpu_hours) from gpu_usage_daily").fetchall()
+    (mig,) = tables.execute("select sum(mig_gpu_hours) from gpu_usage_daily").fetchall()
     (waiting,) = tables.execute(
         "select count(*) from pod_lifecycle inner join pods using (pod_id)"
         " where end_reason is null and phase = 'Pending'"
     ).fetchall()
-    allocated, used, idle, unknown, known = hours
-    unseen, mig = rest
+    allocated, used, idle, unknown, known, unseen = hours
 
-    assert all(value > 0 for value in (*hours, *waits, *rest, *waiting))
+    assert all(value > 0 for value in (*hours, *waits, *mig, *waiting))
     # Each with its coverage, in the order of the page.
     assert [float(value) for value in page.glance] == pytest.approx(
         [
             *(allocated, allocated / (allocated + unseen), unseen),
             *(used, known, idle, known),
-            *(unknown, mig),
+            *(unknown, *mig),
             *(waits[0], *share, waits[1], *waiting),
         ],
         rel=1e-9,
@@ -263,8 +264,8 @@ def test_a_run_that_found_no_pod_says_so(layout: Layout) -> None:
 def test_one_pod_without_samples_is_unknown_and_never_idle(layout: Layout) -> None:
     found = page_of(written(layout, {"pods": [held("only", "1")], "runs": [run(60)]}))
 
-    assert found.numbers(TABLES["by day"]) == {"2026-07-01": [0.5, None, None, 0.5, 0.0]}
-    assert found.numbers(TABLES["by project"]) == {"project 1": [0.5, None, None, 0.5, 0.0]}
+    assert found.numbers(TABLES["by day"]) == {"2026-07-01": [0.5, None, None, 0.5, 0.0, 0.0]}
+    assert found.numbers(TABLES["by project"]) == {"project 1": [0.5, None, None, 0.5, 0.0, 0.0]}
     assert found.rows(TABLES["waits"])["no node pool known"][2].text == "30 min"
 
 
@@ -292,10 +293,18 @@ def test_of_many_the_first_are_shown_and_the_others_counted(layout: Layout) -> N
 
 def test_what_nobody_saw_is_told(layout: Layout) -> None:
     unseen = held("unseen", "1") | {"allocated_resources": None}
-    found = page_of(written(layout, {"pods": [held("seen", "1"), unseen], "runs": [run(60)]}))
+    earlier = held("earlier", "2", days=1, current_node_pool="a100") | {"allocated_resources": None}
+    found = page_of(written(layout, {"pods": [held("seen", "1"), unseen, earlier], "runs": [run(60)]}))
 
-    assert '<data value="0.5">0.5</data> more were requested by pods of which nobody saw an allocation' in found.html
-    assert 'Known for <data value="0.5">50 %</data> of the GPU time that pods ran' in found.html
+    # What nobody saw is not nothing.
+    assert found.numbers(TABLES["by day"]) == {
+        "2026-07-01": [0.5, None, None, 0.5, 0.0, 0.5],
+        "2026-06-30": [None, None, None, None, None, 0.5],
+    }
+    assert found.numbers(TABLES["by project"])["project 2"] == [None, None, None, None, None, 0.5]
+    assert found.rows(TABLES["heat"])["a100"][0].text == "– nobody saw an allocation"
+    assert '<data value="1.0">1.0</data> more were requested by pods of which nobody saw an allocation' in found.html
+    assert 'Known for <data value="0.3333333333333333">33 %</data> of the GPU time that pods ran' in found.html
 
 
 def test_the_foot_says_how_fresh_and_complete_it_is(layout: Layout) -> None:

@@ -60,6 +60,7 @@ final as (
         run_seconds,
         end_reason,
         idle_gpu_hours,
+        wastes_gpus,
         count(*) over () as pods
     from found
     order by

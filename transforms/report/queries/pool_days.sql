@@ -1,4 +1,4 @@
--- One row per day of the report and node pool, of the twelve with most GPU-hours; `pools` says how many there are.
+-- One row per day of the report and node pool, of the twelve with most GPU-hours, seen or not; `pools` counts all of them.
 --
 -- `share` is used over what is known of the use: hours of which nobody knows it are no idle ones.
 with report_days as (select * from report_days),
@@ -9,10 +9,10 @@ ranked as (
     select
         node_pool,
         count(*) over () as pools,
-        row_number() over (order by sum(allocated_gpu_hours) desc, node_pool asc) as place
+        row_number() over (order by sum(allocated_gpu_hours + unseen_gpu_hours) desc, node_pool asc) as place
     from report_usage
     group by node_pool
-    having sum(allocated_gpu_hours) > 0
+    having sum(allocated_gpu_hours) > 0 or sum(unseen_pods) > 0
 ),
 
 added as (
@@ -20,6 +20,7 @@ added as (
         day,
         node_pool,
         sum(allocated_gpu_hours) as allocated,
+        sum(unseen_pods) as unseen_pods,
         sum(used_gpu_hours) as used,
         sum(used_gpu_hours + idle_gpu_hours) as known
     from report_usage
@@ -34,6 +35,7 @@ final as (
         strftime(report_days.day, '%Y-%m-%d') as day,
         report_days.label,
         added.allocated,
+        added.unseen_pods,
         added.used / nullif(added.known, 0) as share,
         added.known / nullif(added.allocated, 0) as known_share
     from ranked

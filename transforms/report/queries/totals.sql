@@ -1,12 +1,12 @@
--- One row: GPU-hours of all days of the report, and of what share of them each is known.
+-- One row: GPU-hours of all days of the report, and of what share of them each is known; null where nobody knows.
 with report_usage as (select * from report_usage),
 
 final as (
     select
-        sum(allocated_gpu_hours) as allocated,
+        case when sum(allocated_gpu_hours) > 0 or sum(unseen_pods) = 0 then sum(allocated_gpu_hours) end as allocated,
         sum(used_gpu_hours) as used,
         sum(idle_gpu_hours) as idle,
-        sum(unknown_gpu_hours) as unknown,
+        case when sum(allocated_gpu_hours) > 0 or sum(unseen_pods) = 0 then sum(unknown_gpu_hours) end as unknown,
         sum(mig_gpu_hours) as mig,
         sum(unseen_gpu_hours) as unseen,
         max(unseen_pods) as unseen_pods,
