@@ -38,6 +38,7 @@ Examples:
   pods_pipeline.py --destination filesystem --data-dir /srv/runai
   pods_pipeline.py status --max-age 2h      exit code 3 when it is older
   pods_pipeline.py rebuild                  all tables again, without the API
+  pods_pipeline.py report                   the HTML report again
 
 Exit codes:
   0 published   1 failed   2 configuration or usage
@@ -206,6 +207,16 @@ def rebuild(
     return 0
 
 
+@app.command
+def report(*, data_dir: DataDir = DEFAULT_DATA_DIR, debug: Debug = False) -> int:  # noqa: ARG001 - `execute` looks at it
+    """Write report.html again from the published tables, without the API. Runs and rebuild do so by themselves."""
+    from pipelines.report import renew
+    from pipelines.screen import near
+
+    print(near(renew(data_dir)))
+    return 0
+
+
 def execute(arguments: Sequence[str]) -> int:
     """Run one command; whatever happens ends as an exit code and, if it failed, one sentence on stderr."""
     try:
@@ -225,7 +236,7 @@ def _words(error: CycloptsError) -> str:
     stray = error.unused_tokens[0] if isinstance(error, UnusedCliTokensError) and error.unused_tokens else None
     if stray is None:
         return " ".join(str(error).split())
-    return f"unknown command {stray!r}: choose one of run, check, status, rebuild."
+    return f"unknown command {stray!r}: choose one of run, check, status, rebuild, report."
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console, RenderableType
@@ -31,3 +33,9 @@ def facts(rows: Sequence[tuple[str | Text, str | Text]], style: str = "bold") ->
         line.pad_right(width + 2 - len(name))
         lines.append(line.append(text))
     return Text("\n").join(lines)
+
+
+def near(path: Path) -> Path:
+    """The path as seen from the working directory, where it lies below it."""
+    here = Path(os.path.abspath("."))  # noqa: PTH100 - as typed: links are not resolved
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -15,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.published import Row, published, published_rows, rows
-from pipelines.screen import facts, show
+from pipelines.screen import facts, near, show
 from pipelines.settings import DEFAULT_DATA_DIR, ROOT, Settings
 from pipelines.status import counts_in_words, metrics_in_words, read_status
 from transforms import Layout
 from transforms.layout import PARQUET
-from transforms.publication import DATABASE
+from transforms.publication import DATABASE, REPORT
 
 if TYPE_CHECKING:
     from pipelines.run import RunResult
@@ -145,30 +144,23 @@ def _warnings(result: RunResult, settings: Settings) -> list[Text]:
     said = warnings_of(result)
     lines = [Text.assemble(("! ", "yellow"), text) for text in said[:_MOST_WARNINGS]]
     if len(said) > _MOST_WARNINGS:
-        lines.append(
-            Text(f"! and {len(said) - _MOST_WARNINGS} more, in {_near(settings.state_dir / 'logs')}", "yellow")
-        )
+        lines.append(Text(f"! and {len(said) - _MOST_WARNINGS} more, in {near(settings.state_dir / 'logs')}", "yellow"))
     return [Text(), *lines] if lines else []
 
 
 def _next(settings: Settings) -> Text:
     """What to open next, as commands that can be pasted where the run was started."""
-    folder = _near(Layout(settings.data_dir).published)
+    folder = near(Layout(settings.data_dir).published)
     database = folder / DATABASE
     query = f"import duckdb; print(duckdb.connect({str(database)!r}, read_only=True).sql('from pods limit 5'))"
-    python, script = _near(Path(sys.executable)), _near(ROOT / "pipelines" / "pods_pipeline.py")
-    where = "" if settings.data_dir == DEFAULT_DATA_DIR else f" --data-dir {shlex.quote(str(_near(settings.data_dir)))}"
+    python, script = near(Path(sys.executable)), near(ROOT / "pipelines" / "pods_pipeline.py")
+    where = "" if settings.data_dir == DEFAULT_DATA_DIR else f" --data-dir {shlex.quote(str(near(settings.data_dir)))}"
     return facts(
         [
             ("DuckDB", f"duckdb {shlex.quote(str(database))} -c 'from pods limit 5'"),
             ("Python", f'{python} -c "{query}"'),
             ("Parquet", f"{folder / PARQUET}/<table>/"),
+            ("report", str(folder / REPORT)),
             ("status", f"{python} {script} status{where}"),
         ]
     )
-
-
-def _near(path: Path) -> Path:
-    """The path as seen from the working directory, where it lies below it."""
-    here = Path(os.path.abspath("."))  # noqa: PTH100 - as typed: links are not resolved
-    return path.relative_to(here) if path.is_relative_to(here) else path

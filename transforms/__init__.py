@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from transforms.audit import Finding
 from transforms.build import Build, TakenIn
-from transforms.errors import BadThresholds, BuildBusy, ModelError, PublicationStopped, TransformError, UnknownTimeZone
+from transforms.errors import (
+    BadThresholds,
+    BuildBusy,
+    ModelError,
+    PublicationStopped,
+    ReportFailed,
+    TransformError,
+    UnknownTimeZone,
+)
 from transforms.layout import Layout
-from transforms.publication import Generation, prune_generations, publish
+from transforms.publication import Generation, prune_generations, publish, renew_report
 from transforms.raw import DuckDBRaw, ParquetRaw, RawStore
 from transforms.refresh import BuildReport
 from transforms.series import MetricType
@@ -29,10 +37,12 @@ __all__ = [
     "ParquetRaw",
     "PublicationStopped",
     "RawStore",
+    "ReportFailed",
     "TakenIn",
     "Thresholds",
     "TransformError",
     "UnknownTimeZone",
     "prune_generations",
     "publish",
+    "renew_report",
 ]

@@ -5,6 +5,7 @@ TransformError
 ├── BuildBusy             another process has the build database open
 ├── UnknownTimeZone       no such time zone to report in
 ├── BadThresholds         a file of thresholds cannot be read, or contradicts itself
+├── ReportFailed          there is nothing that a report could be made of
 └── PublicationStopped    an audit found what must not be published
 """
 
@@ -35,6 +36,10 @@ class UnknownTimeZone(TransformError):
 
 class BadThresholds(TransformError):
     """A file of thresholds cannot be read or contradicts itself; names the file, the table and the key."""
+
+
+class ReportFailed(TransformError):
+    """Nothing is published that a report could be made of."""
 
 
 class PublicationStopped(TransformError):

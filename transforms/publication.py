@@ -1,4 +1,7 @@
-"""Publishes a generation: a directory that never changes once `published` points to it."""
+"""Publishes a generation: a directory whose tables never change once `published` points to it.
+
+Only its report may be written again, from these same tables, for the page that shows them may have become a better one.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,16 @@ from typing import Any
 
 import duckdb
 
-from transforms import models, partitions, series
+from transforms import models, partitions, report, series
 from transforms.audit import Finding
 from transforms.build import Build
-from transforms.errors import PublicationStopped
+from transforms.errors import PublicationStopped, ReportFailed
 from transforms.layout import PARQUET, Layout, sync
 from transforms.refresh import BuildReport
 
 DATABASE = "runai.duckdb"
 MANIFEST = "manifest.json"
+REPORT = "report.html"
 _UNFINISHED = ".unfinished-"
 _KEPT = timedelta(hours=24)
 _STAMP = "%Y%m%dT%H%M%SZ"
@@ -31,7 +35,7 @@ _NAME = re.compile(r"\d{8}T\d{6}Z-\d+")
 
 @dataclass(frozen=True)
 class Generation:
-    """A published directory with `runai.duckdb`, `parquet/` and `manifest.json`, and the audit's warnings."""
+    """A published directory with `runai.duckdb`, `parquet/`, `report.html`, `manifest.json`, and audit warnings."""
 
     path: Path
     as_of: datetime | None
@@ -39,7 +43,7 @@ class Generation:
 
 
 def publish(
-    layout: Layout, build: Build, report: BuildReport, findings: Sequence[Finding], version: str = ""
+    layout: Layout, build: Build, built: BuildReport, findings: Sequence[Finding], version: str = ""
 ) -> Generation:
     """Write a generation and point `published` at it, atomically; a kill at any moment leaves the one before.
 
@@ -57,7 +61,10 @@ def publish(
         series.link(build.connection, layout.series, unfinished / PARQUET)
         build.copy_marts(unfinished / DATABASE)
         _show_series(unfinished, layout.generations / name)
-        _write_manifest(unfinished, report, version)
+        manifest = _manifest(build, built, findings, version)
+        (unfinished / REPORT).write_bytes(_render(unfinished, manifest))
+        manifest["files"] = _files(unfinished)
+        (unfinished / MANIFEST).write_bytes(_as_json(manifest))
         _sync(unfinished)
         unfinished.rename(layout.generations / name)
     except BaseException:
@@ -66,7 +73,7 @@ def publish(
     _point(layout, layout.generations / name)
     build.note_published(name)
     prune_generations(layout)
-    return Generation(layout.generations / name, report.as_of, list(findings))
+    return Generation(layout.generations / name, built.as_of, list(findings))
 
 
 def _show_series(unfinished: Path, final: Path) -> None:
@@ -85,6 +92,24 @@ def _show_series(unfinished: Path, final: Path) -> None:
 def current(layout: Layout) -> Path | None:
     """Return the directory of the generation that `published` points to, None before the first one."""
     return layout.published.resolve() if layout.published.exists() else None
+
+
+def renew_report(layout: Layout) -> Path:
+    """Write the report of the published generation again, from its tables; return where it is.
+
+    Raises ReportFailed where nothing was published yet, or by a version that knew no reports.
+    """
+    folder = current(layout)
+    if folder is None:
+        raise ReportFailed(f"nothing was ever published in {layout.data_dir}: start with a run")
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    if "warnings" not in manifest:
+        raise ReportFailed("what is published comes from a version that knew no reports: rebuild, or run, first")
+    content = _render(folder, manifest)
+    _replace(folder / REPORT, content)
+    manifest["files"][REPORT] = len(content)
+    _replace(folder / MANIFEST, _as_json(manifest))
+    return layout.published / REPORT
 
 
 def prune_generations(layout: Layout, keep_for: timedelta = _KEPT, now: datetime | None = None) -> list[Path]:
@@ -135,26 +160,49 @@ def _before(layout: Layout, build: Build) -> Path | None:
     return path / PARQUET if path is not None and path.name == build.published_generation() else None
 
 
-def _write_manifest(folder: Path, report: BuildReport, version: str) -> None:
-    manifest: dict[str, Any] = {
+def _manifest(build: Build, built: BuildReport, findings: Sequence[Finding], version: str) -> dict[str, Any]:
+    """Return what the generation is, all but its files."""
+    return {
         "version": version,
-        "as_of": report.as_of.isoformat() if report.as_of else None,
+        "as_of": built.as_of.isoformat() if built.as_of else None,
         "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "time_zone": build.time_zone,
+        "warnings": [
+            {"name": finding.name, "message": finding.message, "count": finding.count} for finding in findings
+        ],
         "tables": {
             model.name: {
-                "rows": report.rows[model.name],
+                "rows": built.rows[model.name],
                 "grain": model.grain,
                 "columns": {column.name: column.type for column in model.columns},
             }
             for model in (*models.marts(), *models.series())
         },
-        "files": {
-            file.relative_to(folder).as_posix(): file.stat().st_size
-            for file in sorted(folder.rglob("*"))
-            if file.is_file()
-        },
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def _files(folder: Path) -> dict[str, int]:
+    return {
+        file.relative_to(folder).as_posix(): file.stat().st_size for file in sorted(folder.rglob("*")) if file.is_file()
+    }
+
+
+def _as_json(manifest: dict[str, Any]) -> bytes:
+    return f"{json.dumps(manifest, indent=2)}\n".encode()
+
+
+def _render(folder: Path, manifest: dict[str, Any]) -> bytes:
+    with duckdb.connect(str(folder / DATABASE), read_only=True) as con:
+        return report.render(con, manifest).encode()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Replace a file in one step: whoever has it open keeps reading what they opened."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_bytes(content)
+    sync(new)
+    new.replace(path)
+    sync(path.parent)
 
 
 def _sync(folder: Path) -> None:

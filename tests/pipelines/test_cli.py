@@ -72,7 +72,7 @@ def test_the_defaults_are_those_of_the_documentation(asked: list[Settings]) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("rnu", "unknown command 'rnu': choose one of run, check, status, rebuild. See --help."),
+        ("rnu", "unknown command 'rnu': choose one of run, check, status, rebuild, report. See --help."),
         ("--bogus", "Unknown option: --bogus. See --help."),
         ("run --resolution x", "Invalid value for --resolution"),
         ("--resolution 0", "--resolution 0 is too small"),
@@ -90,6 +90,7 @@ def test_the_defaults_are_those_of_the_documentation(asked: list[Settings]) -> N
         ("", "No control plane is configured."),
         ("check", "No control plane is configured."),
         ("rebuild", "nothing was ever loaded into"),
+        ("report", "nothing was ever published in"),
     ],
 )
 def test_wrong_usage_is_one_message_and_exit_code_2(
@@ -200,7 +201,7 @@ def test_the_script_answers_from_any_directory(tmp_path: Path) -> None:
     shown = script("--help", cwd=tmp_path)
     seconds = time.monotonic() - began
     assert shown.returncode == 0, shown.stderr
-    for word in ("check", "rebuild", "run", "status", "--demo", "--since", "Exit codes:"):
+    for word in ("check", "rebuild", "report", "run", "status", "--demo", "--since", "Exit codes:"):
         assert word in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
     # Far from what importing dlt, pyarrow and duckdb would take.
@@ -208,7 +209,7 @@ def test_the_script_answers_from_any_directory(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["run", "check", "status", "rebuild"])
+@pytest.mark.parametrize("command", ["run", "check", "status", "rebuild", "report"])
 def test_every_option_has_help_and_an_example(command: str) -> None:
     arguments = app[command].assemble_argument_collection()
     assert arguments

@@ -59,6 +59,7 @@ def test_the_first_demo_loads_everything_and_says_so(shown_twice: tuple[Path, st
     assert "--since DATE asks for more" in screen
     assert len(screen.splitlines()) <= 35
     assert (data_dir / "published" / "parquet" / "pods").is_dir()
+    assert "GPU report" in (data_dir / "published" / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_second_demo_shows_what_moved_on(shown_twice: tuple[Path, str, str]) -> None:

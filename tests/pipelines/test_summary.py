@@ -70,11 +70,12 @@ def test_tables_and_projects_stand_side_by_side(data_dir: Path, capsys: pytest.C
 
 
 def test_what_to_open_next_can_be_pasted(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = screen(capsys, result(), data_dir)[-4:]
+    lines = screen(capsys, result(), data_dir)[-5:]
     assert lines[0] == "DuckDB   duckdb 'my data/published/runai.duckdb' -c 'from pods limit 5'"
     assert "duckdb.connect('my data/published/runai.duckdb', read_only=True)" in lines[1]
     assert lines[2] == "Parquet  my data/published/parquet/<table>/"
-    assert lines[3].endswith("status --data-dir 'my data'")
+    assert lines[3] == "report   my data/published/report.html"
+    assert lines[4].endswith("status --data-dir 'my data'")
 
 
 def test_elsewhere_paths_are_absolute(
@@ -82,7 +83,7 @@ def test_elsewhere_paths_are_absolute(
 ) -> None:
     (elsewhere := data_dir.parent / "elsewhere").mkdir()
     monkeypatch.chdir(elsewhere)
-    assert f"duckdb '{data_dir}/published/runai.duckdb'" in screen(capsys, result(), data_dir)[-4]
+    assert f"duckdb '{data_dir}/published/runai.duckdb'" in screen(capsys, result(), data_dir)[-5]
 
 
 @pytest.mark.parametrize(("settings", "is_told"), [({}, True), ({"since": T0}, False), ({"metrics": "none"}, False)])

@@ -1,0 +1,94 @@
+"""How the page says numbers and names. What is not known never comes here: the page says a dash, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from math import floor, isfinite, log10
+from typing import Final
+
+NAME_LENGTH: Final = 80
+"""Characters of a name that are shown; of the rest nothing is in the page."""
+
+_BLANKS: Final = re.compile(r"[\s\x1c-\x1f\u2028\u2029]+")
+# Controls, what turns the direction of the text around it, what cannot be seen, and what no UTF-8 can hold.
+_TRICKS: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
+)
+_STEPS: Final = (1, 2, 2.5, 5, 10)
+
+
+def is_known(value: float | None) -> bool:
+    """Whether there is a number: null, NaN and the infinities are none."""
+    return value is not None and isfinite(value)
+
+
+def name(text: str, length: int = NAME_LENGTH) -> str:
+    """A text from outside on one line, cut, with a mark in place of every character that could play a trick."""
+    line = _TRICKS.sub("\ufffd", _BLANKS.sub(" ", text[: length + 1]))
+    return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def hours(value: float) -> str:
+    """GPU-hours, such as `0`, `12.5` or `1,234`; what is there and rounds to nothing is `under 0.1`."""
+    if 0 < value < 0.05:
+        return "under 0.1"
+    return f"{value:,.0f}" if value == 0 or value >= 1000 else f"{value:,.1f}"
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 in percent: only all of it is 100 %, and only nothing is 0 %."""
+    if 0 < share < 0.01:
+        return "under 1 %"
+    return f"{share if share >= 1 else min(share, 0.99):.0%}".replace("%", " %")
+
+
+def wait(seconds: float) -> str:
+    """A length of time in its two largest units, such as `45 s`, `12 min`, `2 h 5 min` or `3 d 4 h`."""
+    minutes = floor(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s" if seconds >= 1 or seconds == 0 else "under 1 s"
+    hours_, minutes = divmod(minutes, 60)
+    days, hours_ = divmod(hours_, 24)
+    large = [(days, "d"), (hours_, "h"), (minutes, "min")]
+    first = next(index for index, (number, _) in enumerate(large) if number)
+    return " ".join(f"{number:,} {unit}" for number, unit in large[first : first + 2] if number)
+
+
+def number(value: float) -> str:
+    """A count, such as `1,234`, or a number of GPUs, such as `0.5`."""
+    return f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+KINDS: Final[Mapping[str, Callable[[float], str]]] = {
+    "hours": hours,
+    "percent": percent,
+    "wait": wait,
+    "number": number,
+}
+
+
+def say(value: float, kind: str) -> str:
+    """A number in the words of its kind."""
+    return KINDS[kind](value)
+
+
+def part_of(value: float | None, whole: float | None) -> str:
+    """How long a bar is, as CSS has it: `43.2%` of the place that `whole` fills; nothing for what is not known."""
+    if not is_known(value) or not is_known(whole) or not whole or not value:
+        return "0%"
+    return f"{min(max(value / whole, 0), 1):.2%}"
+
+
+def scale(*values: float | None) -> float:
+    """The round number at the end of an axis on which all of these lie; 1 where none of them is above 0."""
+    top = max((value for value in values if value is not None and isfinite(value)), default=0)
+    if top <= 0:
+        return 1
+    power = 10.0 ** floor(log10(top))
+    return next((step * power for step in _STEPS if step * power >= top), 10 * power)
+
+
+def shade(share: float) -> int:
+    """Which of the six colours of the heat map a share has: the first is for nothing, the last for all of it."""
+    return 0 if share <= 0 else 5 if share >= 1 else 1 + floor(share * 4)
