@@ -7,15 +7,25 @@ from __future__ import annotations
 
 from transforms.audit import Finding
 from transforms.build import Build, TakenIn
-from transforms.errors import BadThresholds, BuildBusy, ModelError, PublicationStopped, TransformError, UnknownTimeZone
+from transforms.errors import (
+    BadRateCard,
+    BadThresholds,
+    BuildBusy,
+    ModelError,
+    PublicationStopped,
+    TransformError,
+    UnknownTimeZone,
+)
 from transforms.layout import Layout
 from transforms.publication import Generation, prune_generations, publish
+from transforms.rate_card import RateCard
 from transforms.raw import DuckDBRaw, ParquetRaw, RawStore
 from transforms.refresh import BuildReport
 from transforms.series import MetricType
 from transforms.thresholds import Thresholds
 
 __all__ = [
+    "BadRateCard",
     "BadThresholds",
     "Build",
     "BuildBusy",
@@ -28,6 +38,7 @@ __all__ = [
     "ModelError",
     "ParquetRaw",
     "PublicationStopped",
+    "RateCard",
     "RawStore",
     "TakenIn",
     "Thresholds",

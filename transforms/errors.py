@@ -5,6 +5,7 @@ TransformError
 ├── BuildBusy             another process has the build database open
 ├── UnknownTimeZone       no such time zone to report in
 ├── BadThresholds         a file of thresholds cannot be read, or contradicts itself
+├── BadRateCard           a rate card cannot be read, or contradicts itself
 └── PublicationStopped    an audit found what must not be published
 """
 
@@ -35,6 +36,10 @@ class UnknownTimeZone(TransformError):
 
 class BadThresholds(TransformError):
     """A file of thresholds cannot be read or contradicts itself; names the file, the table and the key."""
+
+
+class BadRateCard(TransformError):
+    """A rate card cannot be read or contradicts itself; names the file, the line and what to do."""
 
 
 class PublicationStopped(TransformError):
