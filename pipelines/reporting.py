@@ -12,7 +12,7 @@ from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
 
 from pipelines.settings import UsageError
-from transforms import BadThresholds, Thresholds, UnknownTimeZone, time_zones
+from transforms import BadRateCard, BadThresholds, RateCard, Thresholds, UnknownTimeZone, time_zones
 from transforms.thresholds import DEFAULT
 
 
@@ -22,29 +22,35 @@ class _Settings(BaseConfiguration):
 
     time_zone: str = time_zones.UTC
     thresholds: str = str(DEFAULT)
+    rate_card: str = ""
 
 
 @dataclass(frozen=True)
 class Reporting:
-    """Where days begin and end in tables by the day, and from when on pods count as wasteful."""
+    """Where days begin and end in tables by the day, from when on pods count as wasteful, and what they cost."""
 
     time_zone: str
     thresholds: Thresholds
+    rate_card: RateCard
 
 
 def reporting() -> Reporting:
     """Resolve the settings through dlt, and refuse what cannot work.
 
     Raises:
-        UsageError: There is no such time zone, thresholds contradict, or the settings cannot be read.
+        UsageError: There is no such time zone, thresholds or rates contradict, or the settings cannot be read.
     """
     try:
         settings = resolve_configuration(_Settings())
         time_zones.check(settings.time_zone)
-        return Reporting(settings.time_zone, Thresholds.load(Path(settings.thresholds).expanduser()))
+        thresholds = Thresholds.load(Path(settings.thresholds).expanduser())
+        rate_card = RateCard.load(Path(settings.rate_card).expanduser()) if settings.rate_card else RateCard()
+        return Reporting(settings.time_zone, thresholds, rate_card)
     except ConfigurationException as error:
         raise UsageError(f"the settings in [transforms] cannot be read: {' '.join(str(error).split())}") from error
     except UnknownTimeZone as error:
         raise UsageError(f"[transforms] time_zone: {error}.") from error
     except BadThresholds as error:
         raise UsageError(f"[transforms] thresholds: {error}.") from error
+    except BadRateCard as error:
+        raise UsageError(f"[transforms] rate_card: {error}.") from error

@@ -278,7 +278,13 @@ def rebuild(settings: Settings, *, progress: Progress = SILENT) -> RunResult:
 
 
 def _open_build(layout: Layout, answers: Reporting) -> Build:
-    return Build(layout, METRIC_TYPES, time_zone=answers.time_zone, thresholds=answers.thresholds)
+    return Build(
+        layout,
+        METRIC_TYPES,
+        time_zone=answers.time_zone,
+        thresholds=answers.thresholds,
+        rate_card=answers.rate_card,
+    )
 
 
 def plan(this: _Run, known: BuildKnown) -> list[str]:

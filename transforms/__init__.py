@@ -8,6 +8,7 @@ from __future__ import annotations
 from transforms.audit import Finding
 from transforms.build import Build, TakenIn
 from transforms.errors import (
+    BadRateCard,
     BadThresholds,
     BuildBusy,
     ModelError,
@@ -18,12 +19,14 @@ from transforms.errors import (
 )
 from transforms.layout import Layout
 from transforms.publication import Generation, prune_generations, publish, renew_report
+from transforms.rate_card import RateCard
 from transforms.raw import DuckDBRaw, ParquetRaw, RawStore
 from transforms.refresh import BuildReport
 from transforms.series import MetricType
 from transforms.thresholds import Thresholds
 
 __all__ = [
+    "BadRateCard",
     "BadThresholds",
     "Build",
     "BuildBusy",
@@ -36,6 +39,7 @@ __all__ = [
     "ModelError",
     "ParquetRaw",
     "PublicationStopped",
+    "RateCard",
     "RawStore",
     "ReportFailed",
     "TakenIn",

@@ -86,7 +86,7 @@ def _restrict(con: duckdb.DuckDBPyConnection) -> None:
         if mart.rebuilt_by == "pod_id":
             con.execute(
                 f"create temp table {mart.name} as select * from marts.main.{mart.name}"
-                " where pod_id in (from temp.unpublished)"
+                f" where {mart.pod_column} in (from temp.unpublished)"
             )
 
 

@@ -18,6 +18,7 @@ from transforms import audit, ledger, models, refresh, runner, series, time_zone
 from transforms.database import HERE, connect
 from transforms.errors import BuildBusy
 from transforms.layout import Layout
+from transforms.rate_card import TABLE, RateCard
 from transforms.raw import RawStore
 from transforms.sql import count, literal, literals, transaction
 from transforms.thresholds import TABLES, Thresholds
@@ -64,11 +65,13 @@ class Build:
         *,
         time_zone: str = time_zones.UTC,
         thresholds: Thresholds | None = None,
+        rate_card: RateCard | None = None,
     ) -> None:
         """Open it. The catalogue says what is known of metric types; whoever reads them knows it.
 
         `time_zone` is where days begin and end in marts by the day, `thresholds` say from when on pods are wasteful (by
-        default those of `thresholds.toml`). UnknownTimeZone where DuckDB knows none of that name.
+        default those of `thresholds.toml`), `rate_card` what they cost (by default nobody knows). UnknownTimeZone where
+        DuckDB knows none of that name.
         """
         time_zones.check(time_zone)
         self.layout = layout
@@ -76,6 +79,7 @@ class Build:
         self._catalogue = tuple(catalogue)
         self._reporting = f"insert into reporting values ({literal(time_zone)});"
         self._reporting += (thresholds or Thresholds.load()).statements()
+        self._reporting += (rate_card or RateCard()).statements()
         self._con = _open(layout, self._reporting)
         series.know(self._con, self._catalogue)
 
@@ -242,7 +246,7 @@ def fingerprint(reporting: str) -> str:
 
 
 def _books() -> str:
-    return _BOOKS + TABLES + refresh.books() + ledger.books() + series.books()
+    return _BOOKS + TABLES + TABLE + refresh.books() + ledger.books() + series.books()
 
 
 def _open(layout: Layout, reporting: str) -> duckdb.DuckDBPyConnection:

@@ -6,6 +6,7 @@ TransformError
 ├── UnknownTimeZone       no such time zone to report in
 ├── BadThresholds         a file of thresholds cannot be read, or contradicts itself
 ├── ReportFailed          there is nothing that a report could be made of
+├── BadRateCard           a rate card cannot be read, or contradicts itself
 └── PublicationStopped    an audit found what must not be published
 """
 
@@ -40,6 +41,10 @@ class BadThresholds(TransformError):
 
 class ReportFailed(TransformError):
     """Nothing is published that a report could be made of."""
+
+
+class BadRateCard(TransformError):
+    """A rate card cannot be read or contradicts itself; names the file, the line and what to do."""
 
 
 class PublicationStopped(TransformError):

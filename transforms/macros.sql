@@ -173,6 +173,9 @@ create or replace temp macro local_day_start(day, time_zone) as
 create or replace temp macro days_touched(since, until, time_zone) as
     generate_series(local_day(since, time_zone), local_day(until, time_zone), interval '1 day');
 
+create or replace temp macro month_start(day) as
+    cast(date_trunc('month', day) as date);
+
 -- Numbers as a sentence has them: three digits are enough.
 create or replace temp macro in_short(amount) as
     format('{:.3g}', cast(amount as double));

@@ -14,9 +14,11 @@ from typing import Literal, cast
 from transforms.errors import ModelError
 
 _HERE = Path(__file__).parent
-_COLUMN = re.compile(r"(?P<name>[a-z_0-9]+) (?P<type>[a-z]+(\([0-9, ]+\))?): (?P<comment>.+)")
+# In lower case, or as the FOCUS specification has it: `BilledCost`, and `x_NodePoolName` for what it does not know.
+_NAME = r"[a-z_0-9]+|(?:x_)?(?:[A-Z][a-z0-9]*)+"
+_COLUMN = re.compile(rf"(?P<name>{_NAME}) (?P<type>[a-z]+(\([0-9, ]+\))?): (?P<comment>.+)")
 _IMPORT = re.compile(r"\b([a-z_0-9]+) as \(select \* from \1\)")
-_REBUILT_BY = re.compile(r"rebuilt by: (?P<unit>pod_id|whole|day)")
+_REBUILT_BY = re.compile(r"rebuilt by: (?P<unit>pod_id|whole|day)(?:, named (?P<name>[A-Za-z]+))?")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Model:
     inputs: frozenset[str]
     columns: tuple[Column, ...] = ()
     rebuilt_by: Literal["pod_id", "whole", "day"] | None = None
+    pod_column: str = "pod_id"
 
 
 @cache
@@ -78,7 +81,7 @@ def series() -> tuple[Model, ...]:
 def usage() -> tuple[Model, ...]:
     """Return the models of what each pod used by the day, each after what it reads; those that are kept have columns.
 
-    They read marts, are rebuilt with the pods, and are what marts about more than one pod add up.
+    They read marts, are rebuilt with the pods, and are what marts about days and about more than one pod are made of.
     """
     return _ordered(_folder("usage"))
 
@@ -92,7 +95,7 @@ def shared() -> frozenset[str]:
 
 def upstream(wanted: str) -> tuple[Model, ...]:
     """Return the model of this name and the models that it needs, in the order in which to run them."""
-    every = {model.name: model for model in (*staging(), *marts())}
+    every = {model.name: model for model in (*staging(), *marts(), *usage())}
     needed, open_names = set(), [wanted]
     while open_names:
         name = open_names.pop()
@@ -121,6 +124,11 @@ def staging_of(wanted: Iterable[Model]) -> tuple[Model, ...]:
     return tuple(model for model in every.values() if model.name in needed)
 
 
+def in_order(wanted: Iterable[Model]) -> tuple[Model, ...]:
+    """Return these models, each after what it reads of the others."""
+    return _ordered(list(wanted))
+
+
 def parse(name: str, text: str) -> Model:
     """Read a model from its file's text: header paragraphs, then one `select`."""
     paragraphs = _header(text)
@@ -128,9 +136,11 @@ def parse(name: str, text: str) -> Model:
         raise ModelError(f"{name}.sql does not say in its first line what one row is")
     columns: tuple[Column, ...] = ()
     unit: Literal["pod_id", "whole", "day"] | None = None
+    pod_column = "pod_id"
     for paragraph in paragraphs[1:]:
         if found := _REBUILT_BY.fullmatch(" ".join(paragraph)):
             unit = cast("Literal['pod_id', 'whole', 'day']", found["unit"])
+            pod_column = found["name"] or pod_column
         else:
             columns = columns or _columns(paragraph)
     return Model(
@@ -141,6 +151,7 @@ def parse(name: str, text: str) -> Model:
         inputs=frozenset(_IMPORT.findall(text)),
         columns=columns,
         rebuilt_by=unit,
+        pod_column=pod_column,
     )
 
 

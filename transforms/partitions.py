@@ -93,7 +93,7 @@ def _copy(con: duckdb.DuckDBPyConnection, model: Model, target: Path, keys: set[
             copy (
                 select mart.*, files.key
                 from marts.main.{model.name} as mart
-                inner join build.main.built_pods using (pod_id)
+                inner join build.main.built_pods on mart.{model.pod_column} = built_pods.pod_id
                 inner join temp.files on built_pods.created_on is not distinct from files.created_on
                 where list_contains({literals(wanted[start : start + _FILES_AT_ONCE])}, files.key)
             ) to {literal(target)} ({_OPTIONS}, partition_by (key), overwrite_or_ignore)

@@ -151,9 +151,7 @@ def _rebuild_batch(con: duckdb.DuckDBPyConnection, marts: Sequence[Model]) -> No
         # Kept in the build database and restricted above.
         if model.name != "known_pods":
             runner.run(con, model, as_="table" if model.name in models.shared() else "view")
-    for mart in marts:
-        runner.run(con, mart)
-    for model in models.usage():
+    for model in models.in_order([*marts, *models.usage()]):
         runner.run(con, model)
     _hash(con, marts)
     # Books first: a kill after this publishes too much, never too little.
@@ -174,24 +172,26 @@ def _write(con: duckdb.DuckDBPyConnection, mart: Model) -> None:
     """Replace the rows of the pods that differ."""
     differing = f"temp.hashed where {mart.name} is distinct from former.{mart.name}"
     if count(con, f"{differing} and former.{mart.name} is not null"):
-        con.execute(f"delete from marts.main.{mart.name} where pod_id in (select pod_id from {differing})")
+        con.execute(f"delete from marts.main.{mart.name} where {mart.pod_column} in (select pod_id from {differing})")
     if count(con, f"{differing} and {mart.name} is not null"):
         con.execute(
             f"insert into marts.main.{mart.name}"
-            f" select * from temp.{mart.name} where pod_id in (select pod_id from {differing})"
+            f" select * from temp.{mart.name} where {mart.pod_column} in (select pod_id from {differing})"
         )
 
 
 def _hash(con: duckdb.DuckDBPyConnection, marts: Sequence[Model]) -> None:
     """Put a row as in `built_pods` for every wanted pod into `hashed`, with its former one beside it."""
-    rebuilt = [mart.name for mart in marts]
+    rebuilt = {mart.name: mart.pod_column for mart in marts}
     hashes = {mart.name: f"former.{mart.name}" for mart in _pod_marts()}
     hashes |= {name: f"now_{name}.hash" for name in rebuilt}
     # The time of the last look moves although the pod did not: no reason to call it changed.
     content = " + ".join(f"coalesce({now}, 0)" for now in hashes.values())
     hashes["pods"] += " + hash(pod.last_observed_at)"
     rows = {name: f"temp.{name}" for name in rebuilt} | {"pods": "(select * exclude (last_observed_at) from temp.pods)"}
-    joins = [f"left join ({_row_hashes(rows[name])}) as now_{name} using (pod_id)" for name in rebuilt]
+    joins = [
+        f"left join ({_row_hashes(rows[name], pod)}) as now_{name} using (pod_id)" for name, pod in rebuilt.items()
+    ]
     con.execute(
         f"""
         create or replace temp table hashed as
@@ -211,8 +211,8 @@ def _hash(con: duckdb.DuckDBPyConnection, marts: Sequence[Model]) -> None:
     )
 
 
-def _row_hashes(rows: str) -> str:
-    return f"select pod_id, sum(hash(content)) as hash from {rows} as content group by pod_id"
+def _row_hashes(rows: str, pod_column: str) -> str:
+    return f"select {pod_column} as pod_id, sum(hash(content)) as hash from {rows} as content group by pod_id"
 
 
 def _note_unpublished(con: duckdb.DuckDBPyConnection) -> None:

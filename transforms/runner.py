@@ -65,7 +65,7 @@ def restrict_mart(con: duckdb.DuckDBPyConnection, pods: str, mart: Model) -> Non
     """Put a mart's present rows of those pods only before the models and tests that read it."""
     con.execute(
         f"create or replace temp view {mart.name} as"
-        f" select * from marts.main.{mart.name} where pod_id in (from temp.{pods})"
+        f" select * from marts.main.{mart.name} where {mart.pod_column} in (from temp.{pods})"
     )
 
 

@@ -16,7 +16,7 @@ from simulator import Switches, WorldConfig
 from tests.behaviour.lives import lifecycle_differences
 from tests.behaviour.scene import START, Scene, scene
 from tests.behaviour.truth import offered
-from tests.behaviour.usage import held_gpu_hours, usage_differences, used_gpu_hours
+from tests.behaviour.usage import charge_differences, held_gpu_hours, usage_differences, used_gpu_hours
 
 NEEDED = ("GPU_UTILIZATION", "GPU_MEMORY_USAGE_BYTES", "CPU_USAGE_CORES", "CPU_MEMORY_USAGE_BYTES")
 TELLING_NOTHING = {"healthy", "unknown", "too_short"}
@@ -71,9 +71,10 @@ def test_gpu_hours_are_those_of_the_truth_on_every_day(
             here.advance(hours=hours, seconds=hours / 7)
             here.run()
             assert usage_differences(here, zone) == []
-        many = here.rows("gpu_usage_daily")
+            assert charge_differences(here, zone) == []
+        many = [here.rows(table) for table in ("gpu_usage_daily", "focus_usage")]
         rebuild(here.settings())
-        assert here.rows("gpu_usage_daily") == many
+        assert [here.rows(table) for table in ("gpu_usage_daily", "focus_usage")] == many
 
 
 def test_used_and_idle_hours_are_those_of_the_samples(here: Scene) -> None:

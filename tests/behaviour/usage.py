@@ -1,4 +1,4 @@
-"""What `gpu_usage_daily` must say, from the simulator's truth, exact until the last step."""
+"""What `gpu_usage_daily` and `focus_usage` must say, from the simulator's truth, exact until the last step."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from math import isclose
 from zoneinfo import ZoneInfo
 
 from simulator.instants import HOUR, micros, moment
+from simulator.world.pods import memory_mib
 from sources.runai.reading.windows import SETTLE_LAG
 from tests.behaviour.lives import Life, lives
 from tests.behaviour.samples import true_samples
@@ -35,6 +36,28 @@ def usage_differences(here: Scene, zone: str = "UTC") -> list[str]:
     return said
 
 
+def charge_differences(here: Scene, zone: str = "UTC") -> list[str]:
+    """Say where charges differ from what every pod held by the truth, exactly; an empty list is a perfect copy."""
+    truth: dict[tuple[object, ...], Fraction] = {
+        (life.pod.id, day, _pool(life), resource): amount * length
+        for life in lives(here)
+        if life.started is not None
+        for day, length in _days(life.started, life.until, ZoneInfo(zone))
+        for resource, amount in _held(life).items()
+        if amount
+    }
+    published = {
+        tuple(row[name] for name in ("ResourceId", "x_ChargeDate", "x_NodePoolName", "SkuId")): row
+        for row in here.rows("focus_usage")
+    }
+    said = [f"{key} is {'lost' if key in truth else 'made up'}" for key in truth.keys() ^ published.keys()]
+    return said + [
+        f"{key}: {published[key]['x_ExactQuantity']}, not {float(truth[key])}"
+        for key in truth.keys() & published.keys()
+        if Fraction(published[key]["x_ExactQuantity"]) != truth[key]
+    ]
+
+
 def used_gpu_hours(here: Scene, since: datetime) -> float:
     """GPUs times utilization over every sample that there is: what all days should come to, but for the edges."""
     held = {
@@ -57,6 +80,13 @@ def held_gpu_hours(here: Scene, since: datetime) -> float:
         if life.started is not None and not life.pod.workload.request.mig
     ]
     return float(sum(gpus * (until - start) for gpus, start, until in spans if until > start) / HOUR)
+
+
+def _held(life: Life) -> dict[str, Fraction]:
+    """GPUs, CPU cores and bytes of memory of a pod that runs, as the control plane shows them."""
+    request = life.pod.workload.request
+    memory = round(memory_mib(request.memory[0])) * 2**20
+    return {"gpu": life.gpus, "cpu": Fraction(str(request.cpu[0])), "memory": Fraction(memory)}
 
 
 def _truth(here: Scene, zone: ZoneInfo) -> Iterator[tuple[Key, dict[str, dict[str, Fraction]]]]:

@@ -10,22 +10,25 @@ import pytest
 from pipelines.failures import USAGE, explain
 from pipelines.reporting import reporting
 from pipelines.settings import UsageError
-from transforms import Thresholds
+from transforms import RateCard, Thresholds
+from transforms.database import HERE
 from transforms.thresholds import DEFAULT
 
 
 def test_days_are_those_of_utc_and_thresholds_ours_where_nothing_is_said() -> None:
     found = reporting()
-    assert (found.time_zone, found.thresholds) == ("UTC", Thresholds.load())
+    assert (found.time_zone, found.thresholds, found.rate_card) == ("UTC", Thresholds.load(), RateCard())
 
 
-def test_the_environment_names_both(tmp_path: Path) -> None:
+def test_the_environment_names_all(tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text(DEFAULT.read_text(encoding="utf-8").replace('"build", ', ""), encoding="utf-8")
     os.environ |= {"TRANSFORMS__TIME_ZONE": "Asia/Kathmandu", "TRANSFORMS__THRESHOLDS": str(mine)}
+    os.environ["TRANSFORMS__RATE_CARD"] = str(HERE / "rate_card.example.csv")
     found = reporting()
     assert found.time_zone == "Asia/Kathmandu"
     assert found.thresholds.interactive_priority_classes == ("interactive-preemptible",)
+    assert len(found.rate_card.rates) == 5
 
 
 @pytest.mark.parametrize(
@@ -33,6 +36,7 @@ def test_the_environment_names_both(tmp_path: Path) -> None:
     [
         ("TIME_ZONE", "Europe/Berlim", "[transforms] time_zone: unknown time zone 'Europe/Berlim': "),
         ("THRESHOLDS", "nowhere.toml", "[transforms] thresholds: nowhere.toml cannot be read: "),
+        ("RATE_CARD", "nowhere.csv", "[transforms] rate_card: nowhere.csv cannot be read: "),
     ],
 )
 def test_what_cannot_work_is_refused(name: str, value: str, said: str) -> None:

@@ -25,6 +25,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
         completed_at=at(-1),
         containers=[{"name": "c", "image": "i", "startedAt": at(-30).isoformat()}],
         requested_resources={"gpu": {"request": 1}},
+        allocated_resources={"gpu": 1, "cpu": 2, "cpuMemory": "1Gi"},
+        tenant_id="1001",
         tolerations=[{"operator": "Exists"}],
         requested_node_pools=["default"],
     )
@@ -85,6 +87,11 @@ def test_what_only_the_api_says_never_stops_a_publication() -> None:
         "ended",
         "sums",
         "conserved",
+        "values",
+        "quantities",
+        "costs",
+        "currency",
+        "sku",
     }
 
 

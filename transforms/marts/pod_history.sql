@@ -15,6 +15,8 @@
 -- node_name varchar: Node as seen: null before one was assigned, or once the API no longer gave it.
 -- node_pool varchar: Node pool as seen.
 -- allocated_gpu double: GPUs allocated; null where none were seen as allocated.
+-- allocated_cpu_cores double: CPU cores allocated; null where none were seen as allocated.
+-- allocated_cpu_memory_bytes bigint: Memory allocated; null where none was seen as allocated.
 -- is_inferred boolean: True where timestamps alone prove the stretch: no run saw the pod in it.
 -- is_current boolean: True for the last stretch of each pod.
 with stg_pod_instants as (select * from stg_pod_instants),
@@ -47,9 +49,9 @@ pieces as (
             when
                 filled.instant < stg_pod_starts.started_at
                 and coalesce(filled.last_seen_index, -1) < filled.state.version_index
-                then filled.state.earlier_allocated_gpu
-            else filled.state.allocated_gpu
-        end as allocated_gpu
+                then filled.state.earlier_allocated
+            else filled.state.allocated
+        end as allocated
     from filled
     inner join known_pods using (pod_id)
     left join stg_pod_starts using (pod_id)
@@ -58,7 +60,10 @@ pieces as (
 compared as (
     select
         *,
-        row(phase, node_name, node_pool, allocated_gpu) as held,
+        -- One by one: an allocation of nothing is the same as none.
+        row(
+            phase, node_name, node_pool, allocated.gpu, allocated.cpu_cores, allocated.cpu_memory_bytes
+        ) as held,
         lag(held) over (partition by pod_id order by instant) as held_before
     from pieces
 ),
@@ -81,7 +86,9 @@ stretches as (
         any_value(phase) as phase,
         any_value(node_name) as node_name,
         any_value(node_pool) as node_pool,
-        any_value(allocated_gpu) as allocated_gpu,
+        any_value(allocated.gpu) as allocated_gpu,
+        any_value(allocated.cpu_cores) as allocated_cpu_cores,
+        any_value(allocated.cpu_memory_bytes) as allocated_cpu_memory_bytes,
         not bool_or(is_seen) as is_inferred
     from numbered
     group by pod_id, stretch
@@ -96,6 +103,8 @@ final as (
         node_name,
         node_pool,
         allocated_gpu,
+        allocated_cpu_cores,
+        allocated_cpu_memory_bytes,
         is_inferred,
         valid_to is null as is_current
     from stretches

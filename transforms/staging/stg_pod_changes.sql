@@ -17,7 +17,11 @@ versions as (
         stg_pod_versions.phase_updated_at,
         stg_pod_versions.node_name,
         stg_pod_versions.node_pool,
-        cast(quantity(stg_pod_versions.allocated_resources ->> 'gpu') as double) as allocated_gpu,
+        {
+            'gpu': cast(quantity(stg_pod_versions.allocated_resources ->> 'gpu') as double),
+            'cpu_cores': cast(quantity(stg_pod_versions.allocated_resources ->> 'cpu') as double),
+            'cpu_memory_bytes': whole_bytes(quantity(stg_pod_versions.allocated_resources ->> 'cpuMemory'))
+        } as allocated,
         stg_pod_versions.completed_at,
         stg_pod_versions.deleted_at,
         stg_pod_starts.started_at,
@@ -34,7 +38,7 @@ compared as (
     select
         *,
         lag(phase) over pod as earlier_phase,
-        lag(allocated_gpu) over pod as earlier_allocated_gpu,
+        lag(allocated) over pod as earlier_allocated,
         completed_at is not null and lag(completed_at) over pod is null as is_newly_completed,
         deleted_at is not null and lag(deleted_at) over pod is null as is_newly_deleted,
         (version_index = 0 or phase is distinct from earlier_phase) as is_new_phase,

@@ -14,8 +14,8 @@ states as (
             'phase': phase,
             'node_name': node_name,
             'node_pool': node_pool,
-            'allocated_gpu': allocated_gpu,
-            'earlier_allocated_gpu': earlier_allocated_gpu
+            'allocated': allocated,
+            'earlier_allocated': earlier_allocated
         } as state
     from stg_pod_changes
 ),
@@ -41,8 +41,8 @@ creations as (
             'phase': 'Pending',
             'node_name': null,
             'node_pool': null,
-            'allocated_gpu': null,
-            'earlier_allocated_gpu': null
+            'allocated': null,
+            'earlier_allocated': null
         } as state,
         null as seen_index
     from first_versions
