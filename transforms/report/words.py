@@ -15,7 +15,7 @@ _BLANKS: Final = re.compile(r"[\s\x1c-\x1f\u2028\u2029]+")
 _TRICKS: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
 )
-_STEPS: Final = (1, 2, 2.5, 5, 10)
+_STEPS: Final = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 
 def is_known(value: float | None) -> bool:

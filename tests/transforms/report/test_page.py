@@ -264,6 +264,7 @@ def test_a_run_that_found_no_pod_says_so(layout: Layout) -> None:
 def test_one_pod_without_samples_is_unknown_and_never_idle(layout: Layout) -> None:
     found = page_of(written(layout, {"pods": [held("only", "1")], "runs": [run(60)]}))
 
+    assert found.html.count('class="figure"><span class="none" title="no sample covers these hours"') == 2
     assert found.numbers(TABLES["by day"]) == {"2026-07-01": [0.5, None, None, 0.5, 0.0, 0.0]}
     assert found.numbers(TABLES["by project"]) == {"project 1": [0.5, None, None, 0.5, 0.0, 0.0]}
     assert found.rows(TABLES["waits"])["no node pool known"][2].text == "30 min"

@@ -64,7 +64,7 @@ def test_a_bar_is_a_part_of_its_place(value: float | None, whole: float, css: st
 
 @pytest.mark.parametrize(
     ("values", "top"),
-    [([], 1), ([None, 0, nan], 1), ([0.3, 0.7], 1), ([3], 5), ([1, 2.2], 2.5), ([980], 1000), ([1000], 1000)],
+    [([], 1), ([None, 0, nan], 1), ([0.3, 0.7], 0.8), ([3], 3), ([1, 2.2], 2.5), ([980], 1000), ([1000], 1000)],
 )
 def test_an_axis_ends_at_a_round_number(values: list[float | None], top: float) -> None:
     assert words.scale(*values) == pytest.approx(top)

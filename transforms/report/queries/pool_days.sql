@@ -1,4 +1,4 @@
--- One row per day of the report and node pool, of the twelve with most GPU-hours, seen or not; `pools` counts all.
+-- One row per day of the report and node pool, of the twelve with most GPU-hours; `pools` counts all of them.
 --
 -- `share` is used over what is known of the use: hours of which nobody knows it are no idle ones.
 with report_days as (select * from report_days),
