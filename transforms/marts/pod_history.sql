@@ -78,10 +78,10 @@ stretches as (
     select
         pod_id,
         min(instant) as valid_from,
-        any_value(phase) as phase,
-        any_value(node_name) as node_name,
-        any_value(node_pool) as node_pool,
-        any_value(allocated_gpu) as allocated_gpu,
+        max(phase) as phase,
+        max(node_name) as node_name,
+        max(node_pool) as node_pool,
+        max(allocated_gpu) as allocated_gpu,
         not bool_or(is_seen) as is_inferred
     from numbered
     group by pod_id, stretch
