@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -57,7 +57,7 @@ def publish(
         series.link(build.connection, layout.series, unfinished / PARQUET)
         build.copy_marts(unfinished / DATABASE)
         _show_series(unfinished, layout.generations / name)
-        _write_manifest(unfinished, report, version)
+        _write_manifest(unfinished, report, findings, version)
         _sync(unfinished)
         unfinished.rename(layout.generations / name)
     except BaseException:
@@ -135,7 +135,7 @@ def _before(layout: Layout, build: Build) -> Path | None:
     return path / PARQUET if path is not None and path.name == build.published_generation() else None
 
 
-def _write_manifest(folder: Path, report: BuildReport, version: str) -> None:
+def _write_manifest(folder: Path, report: BuildReport, warnings: Sequence[Finding], version: str) -> None:
     manifest: dict[str, Any] = {
         "version": version,
         "as_of": report.as_of.isoformat() if report.as_of else None,
@@ -148,13 +148,14 @@ def _write_manifest(folder: Path, report: BuildReport, version: str) -> None:
             }
             for model in (*models.marts(), *models.series())
         },
+        "warnings": [asdict(warning) for warning in warnings],
         "files": {
             file.relative_to(folder).as_posix(): file.stat().st_size
             for file in sorted(folder.rglob("*"))
             if file.is_file()
         },
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, default=str) + "\n", encoding="utf-8")
 
 
 def _sync(folder: Path) -> None:
