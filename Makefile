@@ -5,7 +5,7 @@
 #   make test     the whole test suite (ARGS="-k history" narrows it)
 #   make lint     format, lint and SQL style        make types    strict types
 #   make bench    the measured comparisons, written to bench/RESULTS.md
-#   make readme   regenerate the README's real output
+#   make readme   regenerate the real output in the README and in docs/
 #   make lock     pin again: requirements.txt from pyproject.toml and constraints.txt (needs uv)
 
 NEWEST_FIRST := python3 python python3.13 python3.12 python3.11

@@ -39,10 +39,19 @@ def rows(con: DuckDBPyConnection, query: str, parameters: Mapping[str, object] |
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
+def published_warnings(data_dir: Path) -> list[Row]:
+    """What the audit of the last publication warned of, with up to five rows each; empty before the first one."""
+    return list(_manifest(data_dir).get("warnings", []))
+
+
 def published_rows(data_dir: Path) -> dict[str, int]:
     """Rows of each published table; empty before the first publication."""
+    return {name: table["rows"] for name, table in _manifest(data_dir).get("tables", {}).items()}
+
+
+def _manifest(data_dir: Path) -> Row:
     try:
-        manifest = json.loads((data_dir / "published" / "manifest.json").read_text(encoding="utf-8"))
+        manifest: Row = json.loads((data_dir / "published" / "manifest.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    return {name: table["rows"] for name, table in manifest["tables"].items()}
+    return manifest

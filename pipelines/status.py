@@ -13,9 +13,10 @@ from rich.text import Text
 
 from pipelines.failures import STALE
 from pipelines.lock import Holder, current_holder
-from pipelines.published import Row, Unpublished, published, rows
+from pipelines.published import Row, Unpublished, published, published_warnings, rows
 from pipelines.screen import facts, show
 from pipelines.settings import Settings, UsageError, text_of
+from transforms.audit import Finding
 
 PURGE_HORIZON: Final = timedelta(days=14)
 """How long the API keeps a deleted pod: a longer stretch without a run may have lost some for good."""
@@ -71,6 +72,7 @@ class Status:
     gaps: list[Row] = field(default_factory=list)
     metrics: Row = field(default_factory=dict)
     rejects: int = 0
+    warnings: list[Row] = field(default_factory=list)
     pending_loads: int = 0
     running: Holder | None = None
 
@@ -102,6 +104,7 @@ def read_status(data_dir: Path, now: datetime, max_age: timedelta | None = None)
                 "gaps": [_as_text(gap) for gap in rows(con, _GAPS, {"horizon": PURGE_HORIZON})],
                 "metrics": rows(con, _METRICS)[0],
                 "rejects": rows(con, _REJECTS)[0]["rejects"],
+                "warnings": published_warnings(settings.data_dir),
             }
     except Unpublished:
         last, found = None, {}
@@ -196,6 +199,7 @@ def _lines(status: Status) -> list[tuple[str | Text, str | Text]]:
             ("gaps", gaps or "none"),
             ("rejects", f"{status.rejects:,}" if status.rejects else "none"),
         ]
+        lines += [("warning", Finding(**warning).told()) for warning in status.warnings]
     if status.pending_loads:
         lines.append(("pending", f"load packages: {status.pending_loads}; the next run loads them first"))
     if status.running:

@@ -119,7 +119,7 @@ def _by_project(projects: Iterable[Row]) -> Table:
 def warnings_of(result: RunResult) -> list[str]:
     """Everything about a run that somebody should look at, one sentence each."""
     reading = result.reading
-    said = [*reading.warnings, *(finding.message for finding in result.findings)]
+    said = [*reading.warnings, *(finding.told(1) for finding in result.findings)]
     if result.drained_loads:
         said.insert(0, f"an earlier run was cut off: its load packages ({result.drained_loads}) were loaded first")
     if reading.rejects:

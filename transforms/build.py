@@ -134,7 +134,7 @@ class Build:
 
     def audit(self) -> list[audit.Finding]:
         """Run every data test over the marts; an empty list means that all of them hold."""
-        return audit.audit(self._con)
+        return audit.audit(self._con, self.layout.series)
 
     def start_over(self) -> None:
         """Throw both databases away; raw holds all of it."""
@@ -160,7 +160,7 @@ class Build:
     def note_published(self, generation: str) -> None:
         """Close the books: the marts are what this generation shows."""
         with transaction(self._con):
-            for table in ("unpublished_pods", "unpublished_days", "published"):
+            for table in ("unpublished_pods", "unpublished_days", "unpublished_series", "published"):
                 self._con.execute(f"delete from build.main.{table}")
             self._con.execute(f"insert into build.main.published values ({literal(generation)})")
 

@@ -52,5 +52,5 @@ class PublicationStopped(TransformError):
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = list(findings)
-        names = ", ".join(f"{finding.name} ({finding.count} rows)" for finding in findings)
-        super().__init__(f"publication stopped by the audit: {names}")
+        told = " / ".join(f"{finding.name}: {finding.told()}" for finding in findings)
+        super().__init__(f"publication stopped by the audit: {told}")

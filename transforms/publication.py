@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -167,9 +167,7 @@ def _manifest(build: Build, built: BuildReport, findings: Sequence[Finding], ver
         "as_of": built.as_of.isoformat() if built.as_of else None,
         "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "time_zone": build.time_zone,
-        "warnings": [
-            {"name": finding.name, "message": finding.message, "count": finding.count} for finding in findings
-        ],
+        "warnings": [asdict(finding) for finding in findings],
         "tables": {
             model.name: {
                 "rows": built.rows[model.name],
@@ -188,7 +186,7 @@ def _files(folder: Path) -> dict[str, int]:
 
 
 def _as_json(manifest: dict[str, Any]) -> bytes:
-    return f"{json.dumps(manifest, indent=2)}\n".encode()
+    return f"{json.dumps(manifest, indent=2, default=str)}\n".encode()
 
 
 def _render(folder: Path, manifest: dict[str, Any]) -> bytes:

@@ -33,8 +33,10 @@ _KEY: Final = "pod_id, metric, gpu, labels, sampled_at"
 def books() -> str:
     """Return the statements that create what is kept between runs."""
     return """
-    -- The files that hold the samples and hours of each UTC day.
-    create table series_files (table_name varchar, day date, file varchar, rows bigint);
+    -- The files that hold the samples and hours of each UTC day; how many of their rows have a number as value.
+    create table series_files (table_name varchar, day date, file varchar, rows bigint, numbers bigint);
+    -- Days whose samples or hours differ from the last publication.
+    create table unpublished_series (day date);
     -- Values that were seen, by metric.
     create table metric_ranges (
         metric varchar, samples bigint, unreadable bigint, observed_min double, observed_max double
@@ -91,8 +93,10 @@ def take_in(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     ledger.settle(con)
     if new:
         _note_ranges(con, list(new.values()))
-    for day in sorted({*new, *_days(con, "pod_metrics_hourly", "temp.metric_moves")}):
+    moved = sorted({*new, *_days(con, "pod_metrics_hourly", "temp.metric_moves")})
+    for day in moved:
         _rewrite_hours(con, folder, day, new.get(day), part)
+    con.execute(f"insert into build.main.unpublished_series select unnest(cast({literals(moved)} as date[]))")
     _take_histograms(con, folder, part)
     con.execute(
         """
@@ -143,6 +147,16 @@ def files(con: duckdb.DuckDBPyConnection, table: str, folder: Path) -> dict[str,
     for day, file in rows:
         by_day.setdefault(day, []).append(folder / table / day / file)
     return by_day
+
+
+def show_unpublished(con: duckdb.DuckDBPyConnection, folder: Path) -> bool:
+    """Show samples and hours of the days that differ from the last publication under their tables' names, if any do."""
+    rows = con.execute("select distinct cast(day as varchar) from build.main.unpublished_series order by all")
+    days = [day for (day,) in rows.fetchall()]
+    for table in ("pod_metrics", "pod_metrics_hourly") if days else ():
+        by_day = files(con, table, folder)
+        runner.restrict_to(con, table, _parquet([path for day in days for path in by_day[day]]))
+    return bool(days)
 
 
 def counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -317,8 +331,15 @@ def _enter(con: duckdb.DuckDBPyConnection, place: Path) -> None:
     """Enter a file in the books, once the disk holds it: its links are not synced when they are published."""
     sync(place)
     values = f"{literal(place.parent.parent.name)}, {literal(place.parent.name)}, {literal(place.name)}"
+    # A file's own statistics tell what no pass over its values has to.
+    numbers = f"""
+        select cast(sum(num_values - stats_null_count) as bigint)
+        from parquet_metadata({literal(place)})
+        where path_in_schema = 'value'
+    """
     con.execute(
-        f"insert into build.main.series_files select {values}, num_rows from parquet_file_metadata({literal(place)})"
+        "insert into build.main.series_files"
+        f" select {values}, num_rows, ({numbers}) from parquet_file_metadata({literal(place)})"
     )
 
 

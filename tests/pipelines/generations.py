@@ -43,8 +43,10 @@ def count(counted_at: datetime, words: str, api: int, here: int | None, **fields
     return {**row, "warehouse_count": here, "difference": difference, **fields}
 
 
-def publish(data_dir: Path, name: str = "one", **tables: Sequence[dict[str, Any]]) -> Path:
-    """Make a generation of these rows the published one; returns its database."""
+def publish(
+    data_dir: Path, name: str = "one", warnings: Sequence[dict[str, Any]] = (), **tables: Sequence[dict[str, Any]]
+) -> Path:
+    """Make a generation of these rows the published one, with what its audit warned of; returns its database."""
     folder = data_dir / "state" / "generations" / name
     folder.mkdir(parents=True)
     with duckdb.connect(str(folder / "runai.duckdb")) as con:
@@ -55,7 +57,7 @@ def publish(data_dir: Path, name: str = "one", **tables: Sequence[dict[str, Any]
                     f"insert into {table} ({', '.join(row)}) values ({', '.join('?' * len(row))})", [*row.values()]
                 )
     rows = {table: {"rows": len(tables.get(table, ()))} for table in TABLES}
-    (folder / "manifest.json").write_text(json.dumps({"tables": rows}))
+    (folder / "manifest.json").write_text(json.dumps({"tables": rows, "warnings": list(warnings)}))
     link = data_dir / "published"
     link.unlink(missing_ok=True)
     link.symlink_to(folder.relative_to(data_dir))

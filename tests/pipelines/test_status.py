@@ -141,7 +141,7 @@ def test_json_is_one_object_with_stable_keys(tmp_path: Path, capsys: pytest.Capt
     shown = json.loads(capsys.readouterr().out)
     assert list(shown) == [
         *("data_dir", "checked_at", "last_run", "age_seconds", "max_age_seconds", "is_stale", "pods", "counts_agree"),
-        *("counts", "gaps", "metrics", "rejects", "pending_loads", "running"),
+        *("counts", "gaps", "metrics", "rejects", "warnings", "pending_loads", "running"),
     ]
     assert shown["last_run"]["outcome"] == "loaded"
     assert shown["counts_agree"] is True
@@ -153,6 +153,22 @@ def test_the_screen_says_stale_and_exits_with_3(tmp_path: Path, capsys: pytest.C
     lines = [line.split(None, 1) for line in capsys.readouterr().out.splitlines()]
     assert [line[0] for line in lines] == ["data", "last", "stale", "pods", "counts", "metrics", "gaps", "rejects"]
     assert lines[-1][1].strip() == "2"
+
+
+def test_what_the_audit_warned_of_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    phases = {"name": "pods_unknown_phase", "severity": "warn", "message": "Odd phases.", "count": 2}
+    phases["rows"] = [{"phase": "Dreaming", "pods": 3}, {"phase": None, "pods": 1}]
+    publish(tmp_path, runs=[run(T0)], warnings=[phases])
+    assert read_status(tmp_path, T0).warnings == [phases]
+    assert show_status(tmp_path, None, as_json=False) == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.split(None, 1) == ["warning", "Odd phases. 2 rows: phase Dreaming, pods 3; phase null, pods 1"]
+
+
+def test_a_manifest_of_before_there_were_warnings_has_none(tmp_path: Path) -> None:
+    database = publish(tmp_path, runs=[run(T0)])
+    (database.parent / "manifest.json").write_text('{"tables": {}}')
+    assert read_status(tmp_path, T0).warnings == []
 
 
 def test_a_reader_of_the_old_generation_does_not_disturb(tmp_path: Path) -> None:

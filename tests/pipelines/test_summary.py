@@ -113,12 +113,12 @@ def test_everything_odd_is_a_warning() -> None:
         reading=reading,
         metrics=MetricsReport(windows=Counter(failed=5)),
         drained_loads=1,
-        findings=[Finding("phases", "warn", "2 pods have an unknown phase", count=2, rows=[])],
+        findings=[Finding("phases", "warn", "An unknown phase.", count=2, rows=[{"phase": "a"}, {"phase": "b"}])],
     )
     assert warnings_of(made) == [
         "an earlier run was cut off: its load packages (1) were loaded first",
         "tie",
-        "2 pods have an unknown phase",
+        "An unknown phase. 2 rows, such as: phase a",
         "3 payloads could not be read, or contradict another; the raw table rejects keeps them",
         "fields that are not in the contract, kept as they came: foo (2)",
         "fields that are unreadable, kept as they came: ip (1)",

@@ -14,6 +14,7 @@ from typing import Final
 import duckdb
 
 from tests.readme.page import Maker, fenced, fences
+from tests.readme.reference import reference
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 # A Monday. The demo moves its clock on by six hours and then looks: its first look is at `BEGAN`.
@@ -37,6 +38,7 @@ class Session:
             "demo": lambda _: self._demo(),
             "demo again": lambda _: self._demo(),
             "tables": lambda _: self._tables(),
+            "reference": lambda _: self._reference(),
             "result": lambda before: self._result(fences(before, "sql")[-1]),
         }
 
@@ -68,6 +70,10 @@ class Session:
             ).fetchall()
         return "\n".join(["| table | one row per |", "|---|---|", *(f"| `{name}` | {grain} |" for name, grain in rows)])
 
+    def _reference(self) -> str:
+        with self._published() as con:
+            return reference(con)
+
     def _result(self, query: str) -> str:
         with self._published() as con, contextlib.redirect_stdout(io.StringIO()) as shown:
             answer = con.sql(query)
@@ -77,7 +83,9 @@ class Session:
         return fenced("text", shown.getvalue())
 
     def _published(self) -> duckdb.DuckDBPyConnection:
-        return duckdb.connect(str(self._folder / "data" / "published" / "runai.duckdb"), read_only=True)
+        con = duckdb.connect(str(self._folder / "data" / "published" / "runai.duckdb"), read_only=True)
+        con.execute("set TimeZone = 'UTC'")
+        return con
 
     def _run(self, *arguments: str) -> str:
         foreign = ("SOURCES__", "DESTINATION__", "DLT_", "COLUMNS", "FORCE_COLOR")

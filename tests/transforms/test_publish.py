@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -175,10 +176,13 @@ def test_an_error_stops_the_publication_and_leaves_the_last_good_one(layout: Lay
         publish_all(layout, files, BAD, DOUBTFUL)
 
     assert stopped.value.findings == [BAD]
+    assert "1 row: pod_id a" in str(stopped.value)
     assert current(layout) == good.path
     assert [path.name for path in layout.generations.iterdir()] == [good.path.name]
     # What was not published is still due.
-    assert publish_all(layout, files, DOUBTFUL).warnings == [DOUBTFUL]
+    later = publish_all(layout, files, DOUBTFUL)
+    assert later.warnings == [DOUBTFUL]
+    assert json.loads((later.path / "manifest.json").read_text(encoding="utf-8"))["warnings"] == [asdict(DOUBTFUL)]
     assert len(parquet(layout, "pods")) == 2
 
 

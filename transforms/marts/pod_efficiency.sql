@@ -64,11 +64,11 @@ interactive_classes as (select * from interactive_classes),
 covered as (
     select
         pod_id,
-        any_value(covered_seconds) filter (where metric = 'GPU_UTILIZATION') as gpu_covered_seconds,
-        any_value(coverage) filter (where metric = 'GPU_UTILIZATION') as gpu_coverage,
-        any_value(coverage) filter (where metric = 'GPU_MEMORY_USAGE_BYTES') as gpu_memory_coverage,
-        any_value(coverage) filter (where metric = 'CPU_USAGE_CORES') as cpu_coverage,
-        any_value(coverage) filter (where metric = 'CPU_MEMORY_USAGE_BYTES') as cpu_memory_coverage
+        max(covered_seconds) filter (where metric = 'GPU_UTILIZATION') as gpu_covered_seconds,
+        max(coverage) filter (where metric = 'GPU_UTILIZATION') as gpu_coverage,
+        max(coverage) filter (where metric = 'GPU_MEMORY_USAGE_BYTES') as gpu_memory_coverage,
+        max(coverage) filter (where metric = 'CPU_USAGE_CORES') as cpu_coverage,
+        max(coverage) filter (where metric = 'CPU_MEMORY_USAGE_BYTES') as cpu_memory_coverage
     from pod_metric_coverage
     group by pod_id
 ),

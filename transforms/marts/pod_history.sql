@@ -83,12 +83,12 @@ stretches as (
     select
         pod_id,
         min(instant) as valid_from,
-        any_value(phase) as phase,
-        any_value(node_name) as node_name,
-        any_value(node_pool) as node_pool,
-        any_value(allocated.gpu) as allocated_gpu,
-        any_value(allocated.cpu_cores) as allocated_cpu_cores,
-        any_value(allocated.cpu_memory_bytes) as allocated_cpu_memory_bytes,
+        max(phase) as phase,
+        max(node_name) as node_name,
+        max(node_pool) as node_pool,
+        max(allocated.gpu) as allocated_gpu,
+        max(allocated.cpu_cores) as allocated_cpu_cores,
+        max(allocated.cpu_memory_bytes) as allocated_cpu_memory_bytes,
         not bool_or(is_seen) as is_inferred
     from numbered
     group by pod_id, stretch

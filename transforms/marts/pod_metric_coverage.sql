@@ -133,7 +133,7 @@ measured as (
         ) as covered_seconds,
         coalesce(metric_spans.resolution_seconds, 0) as resolution_seconds,
         coalesce(
-            metric_spans.asked_to + to_seconds(metric_spans.resolution_seconds) < lives.wanted_to, true
+            metric_spans.asked_to + metric_spans.resolution_seconds * interval '1 second' < lives.wanted_to, true
         ) as is_behind,
         case
             when lives.workload_id is null then 'the API names no workload of the pod, which it takes to ask'

@@ -11,44 +11,18 @@
 --     (`tolerations[].effect`).
 -- toleration_seconds double: How long the pod stays once tainted; null means for ever
 --     (`tolerations[].tolerationSeconds`).
-with stg_pod_versions as (select * from stg_pod_versions),
-
-listed as (
-    select
-        pod_id,
-        -- One reading of the text for all fields; types apart, for what is no object transforms to nulls.
-        json_transform(
-            tolerations,
-            '[{
-                "key": "VARCHAR", "operator": "VARCHAR", "value": "VARCHAR", "effect": "VARCHAR",
-                "tolerationSeconds": "VARCHAR"
-            }]'
-        ) as entries,
-        json_type(tolerations, '$[*]') as types
-    from stg_pod_versions
-    where is_latest
-),
-
-numbered as (
-    select
-        pod_id,
-        unnest(entries) as entry,
-        unnest(types) as type,
-        generate_subscripts(types, 1) - 1 as toleration_index
-    from listed
-),
+with stg_tolerations as (select * from stg_tolerations),
 
 final as (
     select
         pod_id,
         cast(toleration_index as integer) as toleration_index,
-        entry.key,
-        entry.operator,
-        entry.value,
-        entry.effect,
-        try_cast(entry['tolerationSeconds'] as double) as toleration_seconds
-    from numbered
-    where type = 'OBJECT'
+        key,
+        operator,
+        value,
+        effect,
+        try_cast(toleration_seconds as double) as toleration_seconds
+    from stg_tolerations
 )
 
 select * from final

@@ -58,14 +58,14 @@ pod_resources as (select * from pod_resources),
 amounts as (
     select
         pod_id,
-        any_value(requested) filter (where resource = 'gpu') as requested_gpu,
-        any_value(allocated) filter (where resource = 'gpu') as allocated_gpu,
-        any_value(requested) filter (where resource = 'gpu_memory') as requested_gpu_memory,
-        any_value(allocated) filter (where resource = 'gpu_memory') as allocated_gpu_memory,
-        any_value(requested) filter (where resource = 'cpu') as requested_cpu,
-        any_value(allocated) filter (where resource = 'cpu') as allocated_cpu,
-        any_value(requested) filter (where resource = 'cpu_memory') as requested_cpu_memory,
-        any_value(allocated) filter (where resource = 'cpu_memory') as allocated_cpu_memory
+        max(requested) filter (where resource = 'gpu') as requested_gpu,
+        max(allocated) filter (where resource = 'gpu') as allocated_gpu,
+        max(requested) filter (where resource = 'gpu_memory') as requested_gpu_memory,
+        max(allocated) filter (where resource = 'gpu_memory') as allocated_gpu_memory,
+        max(requested) filter (where resource = 'cpu') as requested_cpu,
+        max(allocated) filter (where resource = 'cpu') as allocated_cpu,
+        max(requested) filter (where resource = 'cpu_memory') as requested_cpu_memory,
+        max(allocated) filter (where resource = 'cpu_memory') as allocated_cpu_memory
     from pod_resources
     where not is_extended
     group by pod_id

@@ -8,4 +8,7 @@ select
     observed_max,
     scale_note
 from metric_catalogue
-where scale_note is not null and unit is distinct from 'unknown_ratio'
+where
+    scale_note is not null
+    -- Which scale an unknown one has is no contradiction; that it has neither is.
+    and (unit is distinct from 'unknown_ratio' or observed_min < 0 or observed_max > 100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_a_generation_has_a_report_and_lists_it(layout: Layout) -> None:
     assert "<h1>GPU report</h1>" in text(layout.published / "report.html")
     assert isinstance(said["files"], dict)
     assert said["files"]["report.html"] == (layout.published / "report.html").stat().st_size
-    assert said["warnings"] == [{"name": "pods_odd", "message": "Pods are odd.", "count": 4}]
+    assert said["warnings"] == [asdict(ODD)]
     assert said["time_zone"] == "Asia/Kolkata"
 
 
