@@ -185,3 +185,7 @@ create or replace temp macro in_percent(amount) as
 
 create or replace temp macro in_hours(seconds) as
     format('{:.1f} hours', seconds / 3600);
+
+-- A JSON object without the members that are null.
+create or replace temp macro without_nulls(object) as
+    json_merge_patch('{}', object);

@@ -154,8 +154,7 @@ final as (
         pods.project_id as SubAccountId,
         pods.project_name as SubAccountName,
         -- What is not known is no tag.
-        json_merge_patch(
-            '{}',
+        without_nulls(
             json_object(
                 'runai/project', pods.project_name,
                 'runai/workload', pods.workload_name,
