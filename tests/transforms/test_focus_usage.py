@@ -16,8 +16,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.transforms.raw_files import DuckDBFiles, Row, pod, run
-from tests.transforms.tables import column, refreshed, row, rows
+from tests.transforms.raw_files import DuckDBFiles, RawFiles, Row, pod, run
+from tests.transforms.tables import column, marts, refreshed, row, rows
 from transforms import Build, Layout, RateCard, models, publish
 from transforms.database import HERE
 
@@ -245,3 +245,23 @@ def test_what_a_rate_card_leaves_out_is_no_warning(layout: Layout, files: DuckDB
             refreshed(build, files.store)
             assert [finding.name for finding in build.audit() if finding.name.startswith("focus")] == said
             assert column(build, "select count(*) from marts.focus_usage where SkuId <> 'gpu'") == [4]
+
+
+def test_however_versions_arrive_charges_are_those_of_a_rebuild(layout: Layout, either: RawFiles) -> None:
+    """One by one, the pod still open at each: its last day grows, and what it held changes."""
+    seen = sorted(
+        (version for name, case in CASES["UTC"].items() for version in versions(name, case)),
+        key=lambda version: version["observed_at"],
+    )
+    with Build(layout, rate_card=EXAMPLE) as build:
+        for number, version in enumerate(seen, start=1):
+            as_of = version["observed_at"]
+            either.load(f"{number}.5", pods=[version], runs=[run(number, as_of=as_of, finished_at=as_of)])
+            refreshed(build, either.store)
+        many = marts(build)
+        assert [finding for finding in build.audit() if finding.severity == "error"] == []
+        build.start_over()
+        refreshed(build, either.store)
+
+        assert marts(build) == many
+        assert len(many["focus_usage"]) > 10
