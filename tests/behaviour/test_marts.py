@@ -17,7 +17,9 @@ from tests.behaviour.lives import lifecycle_differences
 from tests.behaviour.scene import START, Scene, scene
 from tests.behaviour.truth import offered
 from tests.behaviour.usage import charge_differences, held_gpu_hours, usage_differences, used_gpu_hours
+from transforms.database import HERE
 
+EXAMPLE = HERE / "rate_card.example.csv"
 NEEDED = ("GPU_UTILIZATION", "GPU_MEMORY_USAGE_BYTES", "CPU_USAGE_CORES", "CPU_MEMORY_USAGE_BYTES")
 TELLING_NOTHING = {"healthy", "unknown", "too_short"}
 
@@ -97,6 +99,28 @@ def test_a_time_zone_that_does_not_exist_stops_a_run_before_it_asks(one: Scene) 
     with pytest.raises(UsageError, match=r"\[transforms\] time_zone: .* such as Europe/Berlin"):
         one.run()
     assert one.simulator.requests == []
+
+
+def test_a_rate_card_that_contradicts_itself_stops_a_run_before_it_asks(one: Scene, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.csv"
+    mine.write_text(EXAMPLE.read_text(encoding="utf-8").replace("EUR,2026-07-01", "EUR,2026-06-30"), encoding="utf-8")
+    os.environ["TRANSFORMS__RATE_CARD"] = str(mine)
+    with pytest.raises(UsageError, match=r"\[transforms\] rate_card: .*mine\.csv line 4: .* price already in line 3"):
+        one.run()
+    assert one.simulator.requests == []
+
+
+def test_another_rate_card_prices_what_was_charged_before(one: Scene) -> None:
+    created = one.clock.now() - timedelta(hours=1)
+    one.world.add(created_at=created, started_at=created)
+    one.run()
+    assert {row["BilledCost"] for row in one.rows("focus_usage")} == {None}
+    os.environ["TRANSFORMS__RATE_CARD"] = str(EXAMPLE)
+    one.advance(minutes=15)
+    one.run()
+    charges = one.rows("focus_usage")
+    assert {row["SkuId"] for row in charges} == {"gpu", "cpu", "memory"}
+    assert all(row["BilledCost"] == row["ConsumedQuantity"] * row["ListUnitPrice"] > 0 for row in charges)
 
 
 @pytest.mark.parametrize("seed", [7, 8])

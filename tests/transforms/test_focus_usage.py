@@ -16,8 +16,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.transforms.raw_files import DuckDBFiles, Row, pod, run
-from tests.transforms.tables import column, refreshed, row, rows
+from tests.transforms.raw_files import DuckDBFiles, RawFiles, Row, pod, run
+from tests.transforms.tables import column, marts, refreshed, row, rows
 from transforms import Build, Layout, RateCard, models, publish
 from transforms.database import HERE
 
@@ -95,12 +95,17 @@ def test_every_data_test_holds(world: tuple[str, Build]) -> None:
 
 def test_gpu_quantities_are_those_of_the_daily_table_exactly(world: tuple[str, Build]) -> None:
     """To the last bit: sums of x_ExactQuantity do not depend on their order."""
-    by_day = "select x_ChargeDate, hours_of(sum(x_ExactQuantity)) from marts.focus_usage where SkuId = 'gpu' group by 1"
-    daily = "select day, sum(allocated_gpu_hours) from marts.gpu_usage_daily where allocated_gpu_hours > 0 group by 1"
-    assert len(rows(world[1], daily)) > 2
-    assert rows(world[1], f"{by_day} order by 1") == [
-        (day, pytest.approx(hours, rel=1e-15)) for day, hours in rows(world[1], f"{daily} order by 1")
-    ]
+    charged = rows(
+        world[1],
+        "select x_ChargeDate, x_NodePoolName, hours_of(sum(x_ExactQuantity)) from marts.focus_usage"
+        " where SkuId = 'gpu' group by all order by all",
+    )
+    assert len(charged) > 2
+    assert charged == rows(
+        world[1],
+        "select day, node_pool, allocated_gpu_hours from marts.gpu_usage_daily where allocated_gpu_hours > 0"
+        " order by all",
+    )
 
 
 def test_a_charge_says_what_focus_asks_of_it(layout: Layout, files: DuckDBFiles) -> None:
@@ -226,3 +231,37 @@ def test_names_are_spelled_as_in_the_specification_wherever_they_are_published(
         assert con.sql("from published.focus_usage order by all").fetchall() == (
             con.sql(f"from read_parquet('{parquet}', hive_partitioning = false) order by all").fetchall()
         )
+
+
+def test_what_a_rate_card_leaves_out_is_no_warning(layout: Layout, files: DuckDBFiles, tmp_path: Path) -> None:
+    """Who prices GPUs alone wants no word about CPUs; who forgets a pool does."""
+    mine = tmp_path / "mine.csv"
+    name = "half a GPU over the edge of a month and of a price"
+    load(files, {name: CASES["UTC"][name]})
+    header, everywhere = (HERE / "rate_card.example.csv").read_text(encoding="utf-8").splitlines()[:2]
+    for line, said in ((everywhere, []), (everywhere.replace(",,", ",a100,"), ["focus_usage_unpriced"])):
+        mine.write_text(f"{header}\n{line}\n", encoding="utf-8")
+        with Build(layout, rate_card=RateCard.load(mine)) as build:
+            refreshed(build, files.store)
+            assert [finding.name for finding in build.audit() if finding.name.startswith("focus")] == said
+            assert column(build, "select count(*) from marts.focus_usage where SkuId <> 'gpu'") == [4]
+
+
+def test_however_versions_arrive_charges_are_those_of_a_rebuild(layout: Layout, either: RawFiles) -> None:
+    """One by one, the pod still open at each: its last day grows, and what it held changes."""
+    seen = sorted(
+        (version for name, case in CASES["UTC"].items() for version in versions(name, case)),
+        key=lambda version: version["observed_at"],
+    )
+    with Build(layout, rate_card=EXAMPLE) as build:
+        for number, version in enumerate(seen, start=1):
+            as_of = version["observed_at"]
+            either.load(f"{number}.5", pods=[version], runs=[run(number, as_of=as_of, finished_at=as_of)])
+            refreshed(build, either.store)
+        many = marts(build)
+        assert [finding for finding in build.audit() if finding.severity == "error"] == []
+        build.start_over()
+        refreshed(build, either.store)
+
+        assert marts(build) == many
+        assert len(many["focus_usage"]) > 10

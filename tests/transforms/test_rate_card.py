@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.readme.page import fences
 from transforms import BadRateCard, RateCard
 from transforms.database import HERE
 from transforms.rate_card import Rate
@@ -22,6 +23,11 @@ def test_a_line_is_a_price() -> None:
     days = (date(2026, 1, 1), date(2026, 7, 1))
     assert rates[1] == Rate(3, "gpu", "h100", Decimal("3.90"), "EUR", *days)
     assert rates[-1] == Rate(6, "memory", None, Decimal("0.0042"), "EUR", days[0], None)
+
+
+def test_the_readme_shows_the_example() -> None:
+    page = (HERE.parent / "README.md").read_text(encoding="utf-8")
+    assert fences(page, "csv") == [EXAMPLE.read_text(encoding="utf-8")]
 
 
 def test_what_a_spreadsheet_writes_is_read(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@
 -- Charged is what a pod held, from its start to its end or the last run, piece by piece where its allocation changed:
 -- not what it used, nor what it waited for. Days and months are those of the time zone of the reports.
 -- Prices are those of the rate card that the configuration names, valid on the day on which the charge period begins;
--- a price for the node pool goes before one for all. Without a price, prices and costs are null, never 0: there alone
--- the specification is not met, which wants costs, and a currency, always. The other costs are the list cost, for
--- there are no discounts. Whoever issues no invoices reads BilledCost as what would be billed.
+-- a price for the node pool goes before one for all. Without a price, prices and costs are null, never 0: there, and
+-- where the API gives no tenant, the specification is not met, which wants costs, a currency and an account always. The
+-- other costs are the list cost, for there are no discounts. Nothing here was billed: BilledCost is what would be.
 --
 -- AvailabilityZone varchar: Null: Run:ai knows none.
 -- BilledCost decimal(38, 18): The list cost; null where there is no price.

@@ -1,4 +1,4 @@
--- The rate card has no price for this resource and node pool on these days: `focus_usage` has no cost there.
+-- The rate card prices this resource, but not in this node pool on these days: `focus_usage` has no cost there.
 -- severity: warn
 -- looks at: everything
 select
@@ -8,5 +8,5 @@ select
     max(x_ChargeDate) as last_day,
     sum(ConsumedQuantity) as quantity
 from focus_usage
-where ListUnitPrice is null and exists (from rate_card)
+where ListUnitPrice is null and SkuId in (select rate_card.resource from rate_card)
 group by all
