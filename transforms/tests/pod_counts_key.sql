@@ -7,4 +7,4 @@ select
     filter,
     api_count
 from pod_counts
-where counted_at is null or filter is null or api_count is null
+where counted_at is null or filter is null
