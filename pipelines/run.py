@@ -1,4 +1,4 @@
-"""The run protocol: lock, drain, read and load, build, audit, publish.
+"""The run protocol: lock, drain, read and load, build, audit, report, publish.
 
 Raw is committed before anything is built from it, and the row in `runs` that moves the cursors is committed last: a run
 that dies on the way leaves data that counts, and cursors that do not.

@@ -15,6 +15,8 @@ _BLANKS: Final = re.compile(r"[\s\x1c-\x1f\u2028\u2029]+")
 _TRICKS: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
 )
+# Beyond it somebody's typing error is told, in a few digits.
+_ABSURD: Final = 1e12
 _STEPS: Final = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 
@@ -33,6 +35,8 @@ def hours(value: float) -> str:
     """GPU-hours, such as `0`, `12.5` or `1,234`; what is there and rounds to nothing is `under 0.1`."""
     if 0 < value < 0.05:
         return "under 0.1"
+    if value >= _ABSURD:
+        return f"{value:.3g}"
     return f"{value:,.0f}" if value == 0 or value >= 1000 else f"{value:,.1f}"
 
 
@@ -57,6 +61,8 @@ def wait(seconds: float) -> str:
 
 def number(value: float) -> str:
     """A count, such as `1,234`, or a number of GPUs, such as `0.5`."""
+    if value >= _ABSURD:
+        return f"{value:.3g}"
     return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 

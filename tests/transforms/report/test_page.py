@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -279,6 +280,15 @@ def test_thirty_days_are_told_those_of_the_time_zone(layout: Layout) -> None:
     assert next(iter(days)) == "2026-07-01"
     assert [name for name, numbers in days.items() if numbers[0]] == ["2026-07-01", "2026-06-02"]
     assert float(found.glance[0]) == pytest.approx(1)
+
+
+def test_pods_of_other_ages_do_no_harm(layout: Layout) -> None:
+    ages = [datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC), None]
+    odd = [pod(f"{age}", 50, k8s_phase="Pending", created_at=age) for age in ages]
+    found = page_of(written(layout, {"pods": [held("a", "1"), *odd], "runs": [run(60)]}))
+
+    assert "2026-06-02 to 2026-07-01, 30 days of UTC" in found.html
+    assert [name for name, numbers in found.numbers(TABLES["by day"]).items() if numbers[0]] == ["2026-07-01"]
 
 
 def test_of_many_the_first_are_shown_and_the_others_counted(layout: Layout) -> None:

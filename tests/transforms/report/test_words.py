@@ -14,6 +14,8 @@ from transforms.report import words
         ("hours", 0.04, "under 0.1"),
         ("hours", 12.345, "12.3"),
         ("hours", 1234.5, "1,234"),
+        ("hours", 1e300, "1e+300"),
+        ("number", 1.5e15, "1.5e+15"),
         ("percent", 0, "0 %"),
         ("percent", 0.004, "under 1 %"),
         ("percent", 0.5, "50 %"),
