@@ -191,6 +191,7 @@ STEPS = [
     (refresh, "_rebuild_whole"),
     (partitions, "write"),
     (Build, "copy_marts"),
+    (publication, "_render"),
     (publication, "_sync"),
     (publication, "_point"),
     (Build, "note_published"),
