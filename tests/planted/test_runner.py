@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.planted.runner import Defect, hunt, load, plant
+from tests.planted.runner import Defect, _judge, hunt, load, plant
 
 CODE = "def double(n):  # double\n    return n * 2  # twice\n"
 TESTS = """
@@ -82,3 +82,18 @@ def test_lists_are_read_by_part_and_word(tmp_path: Path) -> None:
     assert [d.part for d in load(tmp_path)] == ["client", "reading"]
     assert [d.part for d in load(tmp_path, ["client"])] == ["client"]
     assert [d.part for d in load(tmp_path, ["page"])] == ["reading"]
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "caught"),
+    [
+        (1, "F\n1 failed, 2 passed in 0.10s\n", True),
+        (1, "F\n===== 1 failed in 61.00s (0:01:01) =====\nException ignored in: <socket.socket>\n", True),
+        (1, "1 error in 0.10s\n", False),
+        (1, "AssertionError: 1 failed\n1 error in 0.10s\n", False),
+        (0, "1 passed in 0.10s\n", False),
+        (3, "1 failed in 0.10s\n", False),
+    ],
+)
+def test_only_a_test_that_ran_and_failed_has_noticed(code: int, output: str, caught: bool) -> None:
+    assert _judge(code, output)[0] is caught
