@@ -13,6 +13,8 @@ IS_FIT := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach p,$(NEWEST_FIRST),$(shell $(p) -c '$(IS_FIT)' >/dev/null 2>&1 && echo $(p))))
 UV ?= uv
 ARGS ?=
+# One more than a small machine has processors: tests wait for servers and the disk a fifth of their time.
+WORKERS ?= 3
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -46,7 +48,7 @@ demo: setup
 	@$(RUN) pipelines/pods_pipeline.py run --demo $(ARGS)
 
 test: setup
-	@$(RUN) -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(RUN) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: setup
 	$(RUN) -m ruff format --check .

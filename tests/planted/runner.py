@@ -48,7 +48,7 @@ def load(folder: Path, words: Sequence[str] = ()) -> list[Defect]:
     return [d for d in found if not words or any(word == d.part or word in d.name for word in words)]
 
 
-def hunt(root: Path, defects: Sequence[Defect], workers: int = 2, *, is_green: bool = False) -> Iterator[Verdict]:
+def hunt(root: Path, defects: Sequence[Defect], workers: int = 3, *, is_green: bool = False) -> Iterator[Verdict]:
     """Plant each defect in a copy of `root`, `workers` at a time; verdicts in order of the defects.
 
     `is_green` says that the tests have just been seen to pass without any defect, so that they are not run again.
