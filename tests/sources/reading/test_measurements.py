@@ -47,20 +47,19 @@ NO_NUMBERS = st.sampled_from(["NaN", "nan", "Inf", "+Inf", "-Inf", "9.2e18", "-1
     lambda text: odd(text, text)
 )
 NULL = st.just(odd(None, None))
-BESIDES = st.sampled_from(
-    [
-        odd("", ""),
-        odd("n/a", "n/a"),
-        odd("0x10", "0x10"),
-        odd(9.2e18, "9.2e+18"),
-        odd(10**400, "1" + "0" * 400),
-        odd(True, "true"),
-        odd([1], "[1]"),
-        odd({"a": None}, '{"a":null}'),
-        (7, ("7.0", None)),
-        (0.5, ("0.5", None)),
-    ]
-)
+ODD_VALUES: list[Cell] = [
+    odd("", ""),
+    odd("n/a", "n/a"),
+    odd("0x10", "0x10"),
+    odd(9.2e18, "9.2e+18"),
+    odd(10**400, "1" + "0" * 400),
+    odd(True, "true"),
+    odd([1], "[1]"),
+    odd({"a": None}, '{"a":null}'),
+    (7, ("7.0", None)),
+    (0.5, ("0.5", None)),
+]
+BESIDES = st.sampled_from(ODD_VALUES)
 
 
 @st.composite
@@ -157,6 +156,13 @@ def test_a_body_by_the_contract_is_read_in_columns(body: Body) -> None:
     with patch.object(measurements, "_one_by_one", side_effect=AssertionError):
         assert_is(measurements_of(body.text, NAMES), body)
     assert_is(measurements._one_by_one(parse_json(body.text), NAMES), body)
+
+
+@pytest.mark.parametrize(("value", "read"), ODD_VALUES)
+def test_values_of_every_kind(value: object, read: tuple[str, str | None]) -> None:
+    body = {"measurements": [{"type": "A", "values": [{"value": value, "timestamp": "2026-01-01T00:00:00Z"}]}]}
+    (row,) = table_of(measurements_of(json.dumps(body).encode(), {})).to_pylist()
+    assert (repr(row["value"]), row["value_text"]) == read
 
 
 @pytest.mark.parametrize(("labels", "gpu", "others"), LABELS + ODD_LABELS)
