@@ -113,7 +113,8 @@ def bodies(draw: st.DrawFn, *, by_contract: bool) -> Body:
         points = draw(st.none() | st.lists(st.tuples(values, times), max_size=5))
         part: dict[str, Any] = {"type": name, "labels": labels}
         if points is not None or draw(st.booleans()):
-            part["values"] = points and [{"value": value[0], "timestamp": at[0]} for value, at in points]
+            told = [{"value": value, "timestamp": at} for (value, _), (at, _) in points or ()]
+            part["values"] = None if points is None else told
         series.append(part)
         returned.add(NAMES.get(name, name))
         for (_, (read, text)), (_, at) in points or ():
