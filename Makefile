@@ -4,6 +4,7 @@
 #   make demo     one run against the bundled control plane; again: an incremental run
 #   make test     the whole test suite (ARGS="-k history" narrows it)
 #   make lint     format, lint and SQL style        make types    strict types
+#   make trust    two weeks, kills, faults, hostile data, readers: at full size, with figures
 #   make bench    the measured comparisons, written to bench/RESULTS.md
 #   make readme   regenerate the real output in the README and in docs/
 #   make lock     pin again: requirements.txt from pyproject.toml and constraints.txt (needs uv)
@@ -22,7 +23,7 @@ READY := $(VENV)/.ready
 # Errors are shown, chatter is not.
 PIP_INSTALL := $(RUN) -m pip --disable-pip-version-check -qq install
 
-.PHONY: setup demo test lint types bench readme lock again
+.PHONY: setup demo test lint types trust bench readme lock again
 
 setup: $(READY)
 	@:
@@ -57,6 +58,9 @@ lint: setup
 
 types: setup
 	$(RUN) -m mypy
+
+trust: setup
+	@$(RUN) -m tests.trust $(ARGS)
 
 bench: setup
 	@$(RUN) -m bench $(ARGS)
