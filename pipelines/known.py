@@ -12,7 +12,7 @@ import duckdb
 
 from sources.runai.reading.disputes import Difference, Dispute, disputes
 from sources.runai.reading.known import Expected, KnownPod
-from transforms.sql import instant, literals
+from transforms.sql import instant, literals, scalar
 
 _COLUMNS: Final = ", ".join(KnownPod._fields)
 
@@ -31,8 +31,8 @@ class BuildKnown:
         One from the future was written by a clock that went wrong, and would let cursors jump over what is to come.
         """
         query = f"select max(as_of) from raw_runs where open_set_read_at is not null and as_of <= {instant(self._now)}"
-        row: tuple[datetime | None] | None = self._con.execute(query).fetchone()
-        return row[0] if row else None
+        latest: datetime | None = scalar(self._con, query)
+        return latest
 
     def last_observed_at(self) -> datetime | None:
         """When the newest version or absence of a pod was observed, by its run's clock; None before the first."""
@@ -40,8 +40,8 @@ class BuildKnown:
             select max(observed_at)
             from (select observed_at from raw_pods union all select observed_at from raw_pod_absences)
         """
-        row: tuple[datetime | None] | None = self._con.execute(query).fetchone()
-        return row[0] if row else None
+        latest: datetime | None = scalar(self._con, query)
+        return latest
 
     @cached_property
     def rejects(self) -> AbstractSet[str]:
@@ -58,7 +58,7 @@ class BuildKnown:
 
     @cached_property
     def _knows_none(self) -> bool:
-        return self._con.execute("select 1 from known_pods limit 1").fetchone() is None
+        return scalar(self._con, "select 1 from known_pods limit 1") is None
 
     def find(self, pod_ids: Collection[str]) -> Mapping[str, KnownPod]:
         """Those of the given pods that are known, by id."""

@@ -18,6 +18,7 @@ import duckdb
 from sources.runai.catalogue import CATALOGUE
 from sources.runai.reading.windows import SETTLE_LAG, MetricTarget, windows_of
 from transforms import ledger
+from transforms.sql import scalar
 
 METRIC_HORIZON: Final = timedelta(hours=24)
 """How far back a first run reads unless it is told otherwise."""
@@ -86,14 +87,14 @@ class MetricPlan:
 
 def metric_floor(con: duckdb.DuckDBPyConnection, since: datetime | None, as_of: datetime) -> datetime:
     """Return where metrics begin to be wanted; it only moves back, whatever later runs ask for."""
-    row = con.execute("select min(metrics_since) from build.main.raw_runs").fetchone()
-    known = row[0] if row else None
+    known = scalar(con, "select min(metrics_since) from build.main.raw_runs")
     return min(filter(None, (since, known)), default=as_of - METRIC_HORIZON)
 
 
 def pace(con: duckdb.DuckDBPyConnection, concurrency: int | None) -> float | None:
     """Return the seconds that a request took in the newest run that read samples with as many at once; None before."""
-    row = con.execute(
+    seconds: float | None = scalar(
+        con,
         f"""
         select read_seconds / requests
         from build.main.raw_runs
@@ -101,6 +102,6 @@ def pace(con: duckdb.DuckDBPyConnection, concurrency: int | None) -> float | Non
             and cast(arguments ->> '$.concurrency' as bigint) is not distinct from {concurrency or "null"}
         order by as_of desc, finished_at desc
         limit 1
-        """
-    ).fetchone()
-    return row[0] if row else None
+        """,
+    )
+    return seconds

@@ -20,7 +20,7 @@ from transforms.errors import BuildBusy
 from transforms.layout import Layout
 from transforms.rate_card import TABLE, RateCard
 from transforms.raw import RawStore
-from transforms.sql import count, literal, literals, transaction
+from transforms.sql import count, literal, literals, scalar, transaction
 from transforms.thresholds import TABLES, Thresholds
 
 # A storage version that DuckDB 1.2 opens: readers need not be as new as the pipeline.
@@ -154,8 +154,8 @@ class Build:
 
     def published_generation(self) -> str | None:
         """Return the generation that the books of unpublished changes are relative to."""
-        row = self._con.execute("select generation from build.main.published").fetchone()
-        return row[0] if row else None
+        generation: str | None = scalar(self._con, "select generation from build.main.published")
+        return generation
 
     def note_published(self, generation: str) -> None:
         """Close the books: the marts are what this generation shows."""
@@ -286,10 +286,8 @@ def _attach_marts(con: duckdb.DuckDBPyConnection, layout: Layout) -> None:
 
 
 def _is_current(con: duckdb.DuckDBPyConnection, reporting: str) -> bool:
-    exists = con.execute(
-        "select 1 from duckdb_tables() where database_name = 'build' and table_name = 'build_info'"
-    ).fetchone()
-    return bool(exists) and con.execute("select fingerprint from build_info").fetchone() == (fingerprint(reporting),)
+    exists = scalar(con, "select 1 from duckdb_tables() where database_name = 'build' and table_name = 'build_info'")
+    return bool(exists) and scalar(con, "select fingerprint from build_info") == fingerprint(reporting)
 
 
 def _create(con: duckdb.DuckDBPyConnection, reporting: str) -> None:

@@ -12,7 +12,7 @@ import duckdb
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from transforms.sql import literal, literals
+from transforms.sql import literal, literals, scalar
 
 _ATTACHED = "warehouse"
 
@@ -122,8 +122,9 @@ def _load_of(name: str) -> str | None:
 
 def _has_table(con: duckdb.DuckDBPyConnection, schema: str, table: str, database: str | None = None) -> bool:
     in_database = literal(database) if database else "current_database()"
-    found = con.execute(
+    found = scalar(
+        con,
         f"select 1 from duckdb_tables() where database_name = {in_database}"
-        f" and schema_name = {literal(schema)} and table_name = {literal(table)}"
+        f" and schema_name = {literal(schema)} and table_name = {literal(table)}",
     )
-    return found.fetchone() is not None
+    return found is not None

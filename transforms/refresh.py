@@ -18,7 +18,7 @@ import duckdb
 
 from transforms import hours, models, runner, series
 from transforms.models import Model
-from transforms.sql import count, transaction
+from transforms.sql import count, scalar, transaction
 
 # So many pods at once keep the rebuild of a long history within a fixed amount of memory.
 _POD_BATCH = 10_000
@@ -258,5 +258,5 @@ def _rebuild_whole(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _latest_as_of(con: duckdb.DuckDBPyConnection) -> datetime | None:
-    row = con.execute("select max(as_of) from build.main.raw_runs").fetchone()
-    return row[0] if row else None
+    latest: datetime | None = scalar(con, "select max(as_of) from build.main.raw_runs")
+    return latest

@@ -16,7 +16,7 @@ import duckdb
 from transforms import ledger, models, runner
 from transforms.layout import PARQUET, link_or_copy, sync
 from transforms.models import Model
-from transforms.sql import count, instant, literal, literals, transaction
+from transforms.sql import count, instant, literal, literals, scalar, transaction
 
 TABLES: Final = ("raw_pod_metrics", "raw_pod_metric_histograms", "raw_metric_windows")
 """Raw tables that pass through; the build database has them without rows."""
@@ -219,10 +219,11 @@ def _model(name: str) -> Model:
 
 def _once(con: duckdb.DuckDBPyConnection) -> str:
     """Return the arrived samples, each row that one load holds once."""
-    told = con.execute(
-        "select sum(samples) - (select count(*) from temp.arrived_pod_metric_histograms) from temp.new_windows"
-    ).fetchone()
-    if told is not None and told[0] == count(con, "temp.arrived_pod_metrics"):
+    told = scalar(
+        con,
+        "select sum(samples) - (select count(*) from temp.arrived_pod_metric_histograms) from temp.new_windows",
+    )
+    if told == count(con, "temp.arrived_pod_metrics"):
         return "temp.arrived_pod_metrics"
     # A load killed after it copied a file and before it said so copies the file again.
     con.execute(
@@ -385,8 +386,10 @@ def _rewrite_hours(con: duckdb.DuckDBPyConnection, folder: Path, day: str, new: 
             """
         )
         # The bounds let DuckDB pass over files and row groups of other hours.
-        bounds = con.execute("select min(hour_at), max(hour_at) + interval '1 hour' from temp.touched_hours").fetchone()
-        first, last = (instant(bound) for bound in bounds or ())
+        [bounds] = con.execute(
+            "select min(hour_at), max(hour_at) + interval '1 hour' from temp.touched_hours"
+        ).fetchall()
+        first, last = (instant(bound) for bound in bounds)
         within = f"sampled_at >= {first} and sampled_at < {last}"
         touched = f"{within} and (pod_id, hour_of(sampled_at)) in (from temp.touched_hours)"
         _make_hours(con, f"select * from {_parquet(of_day)} where {'true' if of_day == [new] else touched}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 import duckdb
 
@@ -28,10 +29,18 @@ def instant(moment: datetime) -> str:
     return f"cast({literal(moment.isoformat())} as timestamptz)"
 
 
+def scalar(con: duckdb.DuckDBPyConnection, query: str) -> Any:
+    """Return the first column of the first row; None if there is none.
+
+    The result is read to its end: one that waits for the next `fetchone` keeps DuckDB 2 from running a relation.
+    """
+    rows = con.execute(query).fetchall()
+    return rows[0][0] if rows else None
+
+
 def count(con: duckdb.DuckDBPyConnection, rows: str) -> int:
     """Return how many rows `from <rows>` has."""
-    found = con.execute(f"select count(*) from {rows}").fetchone()
-    return int(found[0]) if found else 0
+    return int(scalar(con, f"select count(*) from {rows}"))
 
 
 @contextmanager
