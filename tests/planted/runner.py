@@ -12,12 +12,18 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
 HANG_SECONDS = 180
+# Plugins of pytest are not among them: it wants to import these itself.
+SLOW = (
+    *("dlt", "dlt.pipeline.pipeline", "dlt.sources.helpers.requests", "duckdb", "pyarrow.dataset", "pyarrow.json"),
+    *("cryptography.x509", "httpx", "jinja2", "jwt", "pytest", "sqlglot", "uvicorn"),
+)
+_PRELOADED = Path(__file__).with_name("preloaded.py")
 
 
 @dataclass(frozen=True)
@@ -48,36 +54,69 @@ def load(folder: Path, words: Sequence[str] = ()) -> list[Defect]:
     return [d for d in found if not words or any(word == d.part or word in d.name for word in words)]
 
 
-def hunt(root: Path, defects: Sequence[Defect], workers: int = 3, *, is_green: bool = False) -> Iterator[Verdict]:
+def hunt(
+    root: Path, defects: Sequence[Defect], workers: int = 3, *, is_green: bool = False, slow: Sequence[str] = SLOW
+) -> Iterator[Verdict]:
     """Plant each defect in a copy of `root`, `workers` at a time; verdicts in order of the defects.
 
     `is_green` says that the tests have just been seen to pass without any defect, so that they are not run again.
+    `slow` names what is imported once, before the first test.
 
     Raises:
         RuntimeError: a named test is red without any defect, or the copy is not what a test would import.
     """
-    with _copies(root, workers) as copies, ThreadPoolExecutor(workers) as pool:
+    with _copies(root, workers) as copies, ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
+        benches = [stack.enter_context(bench(copy, slow)) for copy in copies]
         list(pool.map(_require_own, copies))
         if not is_green:
             tests = sorted({d.test for d in defects})
-            list(pool.map(_require_green, copies, [tests[part::workers] for part in range(workers)]))
-        free: SimpleQueue[Path] = SimpleQueue()
-        for copy in copies:
-            free.put(copy)
+            list(pool.map(_require_green, benches, [tests[part::workers] for part in range(workers)]))
+        free: SimpleQueue[Bench] = SimpleQueue()
+        for one in benches:
+            free.put(one)
 
         def plant_in_a_free_copy(defect: Defect) -> Verdict:
-            copy = free.get()
+            one = free.get()
             try:
-                return plant(copy, defect)
+                return plant(one, defect)
             finally:
-                free.put(copy)
+                free.put(one)
 
         yield from pool.map(plant_in_a_free_copy, defects)
 
 
-def plant(copy: Path, defect: Defect) -> Verdict:
+@dataclass(frozen=True)
+class Bench:
+    """A copy of the tree, and a process that runs pytest in it."""
+
+    copy: Path
+    process: subprocess.Popen[str]
+
+    def pytest(self, tests: list[str]) -> tuple[int, str]:
+        """The exit code of these tests, and all that pytest wrote."""
+        options = ["-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-o", "timeout=60"]
+        asked = {"arguments": [*options, *tests], "seconds": HANG_SECONDS * len(tests)}
+        if self.process.stdin is None or self.process.stdout is None:
+            raise RuntimeError("the process that runs pytest has no pipes")
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        return answer["code"], answer["output"]
+
+
+@contextmanager
+def bench(copy: Path, slow: Sequence[str]) -> Iterator[Bench]:
+    """Keep a process for the tests of a copy, which ends with the block."""
+    command = [sys.executable, "-P", str(_PRELOADED), *slow]
+    with subprocess.Popen(
+        command, cwd=copy, env=_environment(copy), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield Bench(copy, process)
+
+
+def plant(on: Bench, defect: Defect) -> Verdict:
     """Mutate the copy, run the test, put the file back."""
-    started, path = time.monotonic(), copy / defect.file
+    started, path = time.monotonic(), on.copy / defect.file
     if not path.is_file():
         return Verdict(defect, caught=False, reason="no such file")
     original = path.read_bytes()
@@ -86,7 +125,7 @@ def plant(copy: Path, defect: Defect) -> Verdict:
         return Verdict(defect, caught=False, reason=f"`find` occurs {occurrences} times")
     try:
         path.write_bytes(original.decode().replace(defect.find, defect.replace).encode())
-        caught, reason = _judge(*_pytest(copy, [defect.test]))
+        caught, reason = _judge(*on.pytest([defect.test]))
     finally:
         path.write_bytes(original)
     return Verdict(defect, caught, reason, time.monotonic() - started)
@@ -107,14 +146,15 @@ def _judge(code: int, output: str) -> tuple[bool, str]:
 
 
 def _require_own(copy: Path) -> None:
-    places = _python(copy, ["-c", _WHERE])[1].split()
-    strangers = [place for place in places if not Path(place).is_relative_to(copy)]
+    command = [sys.executable, "-c", _WHERE]
+    done = subprocess.run(command, cwd=copy, env=_environment(copy), capture_output=True, text=True, check=True)
+    strangers = [place for place in done.stdout.split() if not Path(place).is_relative_to(copy)]
     if strangers:
         raise RuntimeError(f"tests would import {strangers[0]}, not the copy with the defect")
 
 
-def _require_green(copy: Path, tests: list[str]) -> None:
-    code, output = _pytest(copy, tests) if tests else (0, "")
+def _require_green(on: Bench, tests: list[str]) -> None:
+    code, output = on.pytest(tests) if tests else (0, "")
     if code != 0:
         raise RuntimeError(f"red without any defect:\n{output}")
 
@@ -127,22 +167,9 @@ for init in pathlib.Path.cwd().glob("*/__init__.py"):
 """
 
 
-def _pytest(copy: Path, tests: list[str]) -> tuple[int, str]:
-    options = ["-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-o", "timeout=60"]
-    return _python(copy, ["-m", "pytest", *options, *tests], HANG_SECONDS * len(tests))
-
-
-def _python(copy: Path, arguments: list[str], seconds: int = HANG_SECONDS) -> tuple[int, str]:
+def _environment(copy: Path) -> dict[str, str]:
     # Compiled files are told apart by size and second only: a mutation may change neither.
-    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, *arguments]
-    try:
-        done = subprocess.run(
-            command, cwd=copy, env=environment, capture_output=True, text=True, timeout=seconds, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return -1, f"hung for {seconds} s"
-    return done.returncode, done.stdout + done.stderr
+    return {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.planted.runner import Defect, _judge, hunt, load, plant
+from tests.planted.runner import Defect, _judge, bench, hunt, load, plant
 
 CODE = "def double(n):  # double\n    return n * 2  # twice\n"
 TESTS = """
@@ -51,7 +51,8 @@ def defect(find: str, replace: str, test: str = GREEN) -> Defect:
 @pytest.mark.parametrize("case", CASES)
 def test_only_a_test_that_ran_and_failed_has_caught_it(tree: Path, case: str) -> None:
     find, replace, test, reason = CASES[case]
-    found = plant(tree, defect(find, replace, test))
+    with bench(tree, ["pytest"]) as on:
+        found = plant(on, defect(find, replace, test))
     assert found.reason.startswith(reason)
     assert found.caught == (case == "a wrong result")
     assert (tree / "house" / "__init__.py").read_text() == CODE
@@ -59,20 +60,20 @@ def test_only_a_test_that_ran_and_failed_has_caught_it(tree: Path, case: str) ->
 
 def test_defects_go_into_copies_and_leave_the_tree_alone(tree: Path) -> None:
     defects = [defect("n * 2", "n * 3"), defect("# twice", "# two times"), defect("n * 2", "n + 1")]
-    assert [found.caught for found in hunt(tree, defects)] == [True, False, True]
+    assert [found.caught for found in hunt(tree, defects, slow=["pytest"])] == [True, False, True]
     assert (tree / "house" / "__init__.py").read_text() == CODE
 
 
 def test_a_test_that_is_red_anyway_proves_nothing(tree: Path) -> None:
     with pytest.raises(RuntimeError, match="red without any defect"):
-        list(hunt(tree, [defect("n * 2", "n * 3", "tests/test_house.py::test_red")]))
+        list(hunt(tree, [defect("n * 2", "n * 3", "tests/test_house.py::test_red")], slow=["pytest"]))
 
 
 def test_a_package_from_elsewhere_is_not_mistaken_for_the_copy(tree: Path) -> None:
     (tree / "sys").mkdir()
     (tree / "sys" / "__init__.py").write_text("")
     with pytest.raises(RuntimeError, match="tests would import built-in, not the copy"):
-        list(hunt(tree, [defect("n * 2", "n * 3")]))
+        list(hunt(tree, [defect("n * 2", "n * 3")], slow=["pytest"]))
 
 
 def test_lists_are_read_by_part_and_word(tmp_path: Path) -> None:
