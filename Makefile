@@ -5,6 +5,7 @@
 #   make test     the whole test suite (ARGS="-k history" narrows it)
 #   make lint     format, lint and SQL style        make types    strict types
 #   make trust    two weeks, kills, faults, hostile data, readers: at full size, with figures
+#   make compat   the program with the oldest and with the newest allowed versions of its packages
 #   make bench    the measured comparisons, written to bench/RESULTS.md
 #   make readme   regenerate the real output in the README and in docs/
 #   make lock     pin again: requirements.txt from pyproject.toml and constraints.txt (needs uv)
@@ -23,7 +24,7 @@ READY := $(VENV)/.ready
 # Errors are shown, chatter is not.
 PIP_INSTALL := $(RUN) -m pip --disable-pip-version-check -qq install
 
-.PHONY: setup demo test lint types trust bench readme lock again
+.PHONY: setup demo test lint types trust compat bench readme lock again
 
 setup: $(READY)
 	@:
@@ -61,6 +62,10 @@ types: setup
 
 trust: setup
 	@$(RUN) -m tests.trust $(ARGS)
+
+compat: setup
+	@$(RUN) -m tests.compatibility lowest $(ARGS)
+	@$(RUN) -m tests.compatibility newest $(ARGS)
 
 bench: setup
 	@$(RUN) -m bench $(ARGS)

@@ -20,6 +20,8 @@ _PODS_IN_A_FILE = 20_000
 # DuckDB keeps a hundred files open; beyond that it starts a second one for the same key.
 _FILES_AT_ONCE = 60
 _UNKNOWN = "unknown"
+# No mart has such a column: DuckDB would rename this one, and its folders would not be found.
+_CUT_BY = "file_key"
 _OPTIONS = "format parquet, compression zstd"
 
 
@@ -91,16 +93,16 @@ def _copy(con: duckdb.DuckDBPyConnection, model: Model, target: Path, keys: set[
         con.execute(
             f"""
             copy (
-                select mart.*, files.key
+                select mart.*, files.key as {_CUT_BY}
                 from marts.main.{model.name} as mart
                 inner join build.main.built_pods on mart.{model.pod_column} = built_pods.pod_id
                 inner join temp.files on built_pods.created_on is not distinct from files.created_on
                 where list_contains({literals(wanted[start : start + _FILES_AT_ONCE])}, files.key)
-            ) to {literal(target)} ({_OPTIONS}, partition_by (key), overwrite_or_ignore)
+            ) to {literal(target)} ({_OPTIONS}, partition_by ({_CUT_BY}), overwrite_or_ignore)
             """
         )
-    for written in sorted(target.glob("key=*/*.parquet")):
-        place = target / _path(model, written.parent.name.removeprefix("key="))
+    for written in sorted(target.glob(f"{_CUT_BY}=*/*.parquet")):
+        place = target / _path(model, written.parent.name.removeprefix(f"{_CUT_BY}="))
         place.parent.mkdir(exist_ok=True)
         written.rename(place)
         written.parent.rmdir()
