@@ -11,21 +11,38 @@ from notebooks.frames import KINDS, in_kinds, with_gaps
 
 _KINDS: Final = alt.Scale(domain=list(KINDS), range=["#1a6fb0", "#c65d00", "#9aa5b1"])
 _WAITS: Final = {"median": "#1a6fb0", "95th percentile": "#0a2f52"}
+_WIDE: Final = 48
+"""Pixels that the vertical axis takes, so that two charts of the same days lie below each other."""
 _SHORTEST: Final = 1 / 60
 """Minutes: a wait of less than a second would lie left of a logarithmic axis."""
 
 
 def by_day(hours: pd.DataFrame) -> alt.Chart:
-    """Draw totals by `day` as stacked columns; a day that the frame does not have stays empty."""
-    # Days are sent as UTC and read as UTC, so that no browser moves them.
-    frame = in_kinds(hours.assign(day=hours["day"].dt.tz_localize("UTC")))
-    day = alt.Tooltip("utcyearmonthdate(day):T", title="day", format="%Y-%m-%d")
-    return _stacked(frame, day).encode(
-        alt.X(
-            "utcyearmonthdate(day):T", title=None, axis=alt.Axis(format="%b %-d", tickCount="day", labelOverlap=True)
-        ),
-        alt.Y("gpu_hours:Q", title="GPU-hours"),
+    """Draw totals by `day` as stacked columns; a day of which nothing is known stays empty."""
+    day = alt.Tooltip("day:N")
+    return _stacked(in_kinds(_with_text(hours)), day).encode(
+        _days(hours), alt.Y("gpu_hours:Q", title="GPU-hours", axis=alt.Axis(minExtent=_WIDE))
     )
+
+
+def coverage(hours: pd.DataFrame) -> alt.Chart:
+    """Draw by `day` of what share of the hours the use is known, below the hours themselves."""
+    chart: alt.Chart = (
+        alt.Chart(_with_text(hours).dropna(subset=["coverage"]))
+        .mark_bar(color="#3d4a58")
+        .encode(
+            _days(hours),
+            alt.Y(
+                "coverage:Q",
+                title="known",
+                scale=alt.Scale(domain=[0, 1]),
+                axis=alt.Axis(format="%", tickCount=2, minExtent=_WIDE),
+            ),
+            tooltip=["day:N", alt.Tooltip("coverage:Q", format=".0%")],
+        )
+        .properties(width="container", height=44)
+    )
+    return chart
 
 
 def by_project(hours: pd.DataFrame) -> alt.Chart:
@@ -34,7 +51,7 @@ def by_project(hours: pd.DataFrame) -> alt.Chart:
     return (
         _stacked(in_kinds(hours), alt.Tooltip("project_name:N", title="project"))
         .encode(
-            alt.X("gpu_hours:Q", title="GPU-hours"),
+            alt.X("gpu_hours:Q", title="GPU-hours", axis=alt.Axis(tickCount=8)),
             alt.Y("project_name:N", sort=order, title=None, axis=alt.Axis(labelLimit=240)),
         )
         .properties(height=alt.Step(22))
@@ -79,6 +96,18 @@ def samples(frame: pd.DataFrame) -> alt.Chart:
         .properties(width="container", height=220)
     )
     return chart
+
+
+def _with_text(hours: pd.DataFrame) -> pd.DataFrame:
+    """Days as text: a browser moves instants to its own time zone."""
+    return hours.assign(day=hours["day"].dt.strftime("%Y-%m-%d"))
+
+
+def _days(hours: pd.DataFrame) -> alt.X:
+    """Return an axis with every day of the frame, also those that get no mark."""
+    domain = list(_with_text(hours)["day"])
+    axis = alt.Axis(labelExpr="slice(datum.label, 5)", labelAngle=0, labelOverlap=True)
+    return alt.X("day:N", title=None, scale=alt.Scale(domain=domain), axis=axis)
 
 
 def _stacked(frame: pd.DataFrame, name: alt.Tooltip) -> alt.Chart:

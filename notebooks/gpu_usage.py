@@ -7,7 +7,7 @@ make notebook                                                    over data/, or 
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="medium", app_title="GPU usage")
+app = marimo.App(width="full", app_title="GPU usage")
 
 with app.setup:
     import json
@@ -50,8 +50,9 @@ def _(again, data_dir):
             mo.md(f"""
             # GPU usage
 
-            As of **{as_of:%Y-%m-%d %H:%M} UTC**; days are those of {manifest["time_zone"]}; warnings of the audit:
-            {len(manifest["warnings"])}. Read from `{generation.name}`, which stays as it is while runs go on.
+            As of **{as_of:%Y-%m-%d %H:%M} UTC**; days are those of {manifest["time_zone"]}; the audit gave
+            {len(manifest["warnings"]) or "no"} warnings. What is shown is `{generation.name}`, which stays as it is
+            while runs go on.
             """),
             again,
         ]
@@ -75,11 +76,11 @@ def _(as_of, days, manifest, project):
     chosen = None if project.value == EVERY else project.value
     today = as_of.tz_convert(manifest["time_zone"]).date()
     since = today - pd.Timedelta(days=days.value - 1)
-    return chosen, since
+    return chosen, since, today
 
 
 @app.cell
-def _(chosen, generation, since):
+def _(chosen, generation, since, today):
     usage = read(
         generation,
         """
@@ -90,7 +91,7 @@ def _(chosen, generation, since):
         since=since,
         chosen=chosen,
     )
-    by_day = totals(usage, "day")
+    by_day = totals(usage, "day").set_index("day").reindex(pd.date_range(since, today, name="day")).reset_index()
     by_project = totals(usage, "project_name").sort_values(["idle", "allocated"], ascending=False, ignore_index=True)
     # Of no rows at all, one in which everything is missing.
     whole = totals(usage.assign(of="all"), "of").reindex([0]).iloc[0]
@@ -125,17 +126,19 @@ def _(by_day, by_project):
         [
             mo.md(
                 """
-                By day. Grey hours have no samples, or are of MIG slices: they may have been used or not. On a day
-                without a column no allocation was seen.
+                By day, and below, of what share of the hours the use is known. Grey hours have no samples, or are of
+                MIG slices: they may have been used or not. On a day without a column no allocation was seen.
                 """
             ),
             charts.by_day(by_day),
+            charts.coverage(by_day),
             mo.md("By project, most idle hours first."),
             charts.by_project(_held.head(20)),
             mo.ui.table(
                 by_project,
                 selection=None,
                 show_data_types=False,
+                show_column_summaries=False,
                 format_mapping={
                     column: (lambda value: say(value, ".0%")) if column == "coverage" else say
                     for column in by_project.columns[1:]
@@ -180,6 +183,13 @@ def _(chosen, generation, manifest, since):
                 """
             ),
             charts.waits(waits) if waits["p95_minutes"].any() else mo.md("*No pod with a known wait was created.*"),
+            mo.ui.table(
+                waits,
+                selection=None,
+                show_data_types=False,
+                show_column_summaries=False,
+                format_mapping={"median_minutes": say, "p95_minutes": say},
+            ),
         ]
     )
     return (waits,)
@@ -191,15 +201,15 @@ def _(chosen, generation):
         generation,
         """
         select
-            coalesce(pods.project_name, pods.project_id, 'no project') as project,
             pods.pod_name as pod,
-            pods.node_pool,
+            coalesce(pods.project_name, pods.project_id, 'no project') as project,
             pods.allocated_gpu as gpus,
             lives.allocated_gpu_seconds / 3600 as gpu_hours,
-            efficiency.gpu_percent_avg as gpu_percent,
-            efficiency.coverage,
-            efficiency.waste_class,
+            efficiency.gpu_percent_avg / 100 as used,
+            efficiency.waste_class as class,
             efficiency.advice,
+            efficiency.coverage,
+            pods.node_pool,
             pods.pod_id
         from pods
         inner join pod_lifecycle as lives using (pod_id)
@@ -218,12 +228,14 @@ def _(chosen, generation):
         selection="single",
         initial_selection=[0] if len(holders) else None,
         show_data_types=False,
+        show_column_summaries=False,
         hidden_columns=["pod_id"],
-        wrapped_columns=["advice"],
+        wrapped_columns=["pod", "advice"],
+        column_widths={"pod": 160, "gpus": 60, "gpu_hours": 90, "used": 60, "advice": 320},
         format_mapping={
             "gpus": lambda value: say(value, ",.2f"),
             "gpu_hours": say,
-            "gpu_percent": lambda value: say(value, ".0f"),
+            "used": lambda value: say(value, ".0%"),
             "coverage": lambda value: say(value, ".0%"),
         },
     )
