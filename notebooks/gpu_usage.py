@@ -231,7 +231,7 @@ def _(chosen, generation):
         show_column_summaries=False,
         hidden_columns=["pod_id"],
         wrapped_columns=["pod", "advice"],
-        column_widths={"pod": 160, "gpus": 60, "gpu_hours": 90, "used": 60, "advice": 320},
+        column_widths={"pod": 190, "gpus": 60, "gpu_hours": 90, "used": 60, "advice": 300},
         format_mapping={
             "gpus": lambda value: say(value, ",.2f"),
             "gpu_hours": say,
