@@ -2,6 +2,7 @@
 #
 #   make setup    .venv with the pinned, hashed dependencies and the project itself; a second call takes a second
 #   make demo     one run against the bundled control plane; again: an incremental run
+#   make notebook the notebook over data/ in a browser, over a demo where there is none
 #   make test     the whole test suite (ARGS="-k history" narrows it)
 #   make lint     format, lint and SQL style        make types    strict types
 #   make trust    two weeks, kills, faults, hostile data, readers: at full size, with figures
@@ -24,7 +25,7 @@ READY := $(VENV)/.ready
 # Errors are shown, chatter is not.
 PIP_INSTALL := $(RUN) -m pip --disable-pip-version-check -qq install
 
-.PHONY: setup demo test lint types trust compat bench readme lock again
+.PHONY: setup demo notebook test lint types trust compat bench readme lock again
 
 setup: $(READY)
 	@:
@@ -48,6 +49,10 @@ $(READY): requirements.txt pyproject.toml
 
 demo: setup
 	@$(RUN) pipelines/pods_pipeline.py run --demo $(ARGS)
+
+notebook: setup
+	@[ -e data/published ] || $(RUN) pipelines/pods_pipeline.py run --demo
+	@$(RUN) -m marimo run notebooks/gpu_usage.py $(ARGS)
 
 test: setup
 	@$(RUN) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)

@@ -20,6 +20,8 @@ MAY_IMPORT = {
     "transforms": set[str](),
     "pipelines": {"sources", "transforms", "simulator"},
     "bench": {"simulator"},
+    # They read what is published, as anybody does.
+    "notebooks": set[str](),
 }
 ROOMS = {*MAY_IMPORT, "tests"}
 PIN = re.compile(r"^(?P<name>[a-z0-9-]+)(?:\[.*?\])?==(?P<version>\S+)(?P<rest>(?:.*\\\n)+.*)", re.MULTILINE)

@@ -12,7 +12,7 @@ from tests.readme.page import fences, regenerate
 from tests.readme.session import ROOT, Session
 
 # The README comes first: it is what runs the demo.
-PAGES: Final = ("README.md", "docs/tables.md", "docs/queries.md")
+PAGES: Final = ("README.md", "docs/tables.md", "docs/queries.md", "docs/bi.md")
 
 
 def main(arguments: list[str]) -> int:
