@@ -22,7 +22,7 @@ _VERSION: Final = "6.4"
 _HOURS: Final = ("used", "idle", "unknown")
 # Two drawings of each, of which the style shows one, for text that shrinks cannot be read. All in pixels.
 _NARROW: Final = 330
-_WIDE: Final = {"days": 900, "projects": 520, "waits": 520, "pool_days": 950}
+_WIDE: Final = {"days": 840, "projects": 500, "waits": 500, "pool_days": 880}
 _LABEL: Final = 66
 # Of the library's, what a reader has no use for: the page says once what the picture shows.
 _SUPERFLUOUS: Final = ("aria-hidden", "aria-roledescription", "class", "pointer-events", "role")
