@@ -26,7 +26,8 @@ _WIDE: Final = {"days": 840, "projects": 500, "waits": 500, "pool_days": 880}
 _LABEL: Final = 66
 # Of the library's, what a reader has no use for: the page says once what the picture shows.
 _SUPERFLUOUS: Final = ("aria-hidden", "aria-roledescription", "class", "pointer-events", "role")
-_NAME_LENGTH: Final = 40
+# The library measures whatever is too long for its place again and again.
+_NAME_LENGTH: Final = 28
 
 
 def draw(found: Mapping[str, Sequence[Row]]) -> dict[str, Markup]:
@@ -47,11 +48,12 @@ def _day(row: Row) -> Row:
 
 
 def _project(place: int, row: Row) -> Row:
-    called = name(row["project"] or "no project given", _NAME_LENGTH)
+    called = name(row["project"] or "no project given")
     said = f"{say(row['idle'], 'hours')} idle" if row["known_share"] else "– idle"
     if row["allocated"] is None:
         said = "– not seen"
-    return _known(row, *_HOURS) | {"place": place, "name": called, "said": said, "told": _told(called, row)}
+    shown = {"place": place, "name": name(called, _NAME_LENGTH), "said": said, "told": _told(called, row)}
+    return _known(row, *_HOURS) | shown
 
 
 def _wait(place: int, row: Row) -> Row:
@@ -59,8 +61,8 @@ def _wait(place: int, row: Row) -> Row:
     said = "– starts not known"
     if is_known(row["p95_seconds"]):
         said = f"{say(row['median_seconds'], 'wait')}, 95th {say(row['p95_seconds'], 'wait')}"
-    told = f"{called}: {said}"
-    return _known(row, "median_seconds", "p95_seconds") | {"place": place, "name": called, "said": said, "told": told}
+    shown = {"place": place, "name": name(called, _NAME_LENGTH), "said": said, "told": f"{called}: {said}"}
+    return _known(row, "median_seconds", "p95_seconds") | shown
 
 
 def _pool_day(row: Row, first_day: str) -> Row:
@@ -90,7 +92,7 @@ def _use(row: Row) -> tuple[str, str, str]:
 
 
 def _pool(row: Row) -> str:
-    return name(row["node_pool"] or "no node pool known", _NAME_LENGTH)
+    return name(row["node_pool"] or "no node pool known")
 
 
 def _told(called: str, row: Row) -> str:
