@@ -6,19 +6,20 @@ Their colours are the variables of the page's style: a chart follows its theme, 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-import vl_convert
 from markupsafe import Markup
 
+from transforms.errors import ReportFailed
 from transforms.report.answers import Row
 from transforms.report.words import is_known, name, say, shade
 
 _HERE: Final = Path(__file__).parent / "charts"
-_VERSION: Final = "6.4"
 _HOURS: Final = ("used", "idle", "unknown")
 # Two drawings of each, of which the style shows one, for text that shrinks cannot be read. All in pixels.
 _NARROW: Final = 330
@@ -31,7 +32,10 @@ _NAME_LENGTH: Final = 28
 
 
 def draw(found: Mapping[str, Sequence[Row]]) -> dict[str, Markup]:
-    """Return each chart as SVG, by its name, from the rows of the queries; one without anything to show is empty."""
+    """Return each chart as SVG, by its name, from the rows of the queries; one without anything to show is empty.
+
+    Raises ReportFailed where one cannot be drawn.
+    """
     days = [row["label"] for row in found["days"]]
     rows = {
         "days": [_day(row) for row in found["days"]] if any(row["allocated"] for row in found["days"]) else [],
@@ -39,7 +43,16 @@ def draw(found: Mapping[str, Sequence[Row]]) -> dict[str, Markup]:
         "waits": [_wait(*at) for at in enumerate(row for row in found["waits"] if not row["is_all"])],
         "pool_days": [_pool_day(row, days[0]) for row in found["pool_days"]],
     }
-    return {chart: _drawings(chart, shown, days) if shown else Markup() for chart, shown in rows.items()}
+    wanted = {
+        (chart, look): _specification(chart, shown, days, width)
+        for chart, shown in rows.items()
+        for look, width in (("narrow", _NARROW), ("wide", _WIDE[chart]))
+        if shown
+    }
+    drawn = dict.fromkeys(rows, Markup())
+    for (chart, look), svg in zip(wanted, _drawn(list(wanted.values())), strict=True):
+        drawn[chart] += _cleaned(svg, look)
+    return drawn
 
 
 def _day(row: Row) -> Row:
@@ -105,35 +118,45 @@ def _known(row: Row, *columns: str) -> Row:
     return {column: row[column] if is_known(row[column]) else None for column in columns}
 
 
-def _drawings(chart: str, rows: list[Row], days: list[str]) -> Markup:
-    narrow = _svg(chart, rows, days, _NARROW)
-    wide = _svg(chart, rows, days, _WIDE[chart])
-    for shape in narrow.iter():
-        # Where it is narrow there is nothing to point with.
-        for title in shape.findall("title"):
-            shape.remove(title)
-    narrow.set("class", "narrow")
-    wide.set("class", "wide")
-    # Safe, for it was read as XML, and every text in it is escaped again.
-    return Markup("".join(ET.tostring(svg, encoding="unicode") for svg in (narrow, wide)))  # noqa: S704
-
-
-def _svg(chart: str, rows: list[Row], days: list[str], width: int) -> ET.Element:
-    spec = _read(chart) | {"width": width, "data": {"values": rows}}
+def _specification(chart: str, rows: list[Row], days: list[str], width: int) -> dict[str, Any]:
+    spec = _read(chart) | {"config": _read("theme"), "width": width, "data": {"values": rows}}
     labels = days[:: -1 - len(days) // (width // _LABEL)]
     spec["params"] = [*spec.get("params", []), {"name": "days", "value": days}, {"name": "labels", "value": labels}]
-    svg = vl_convert.vegalite_to_svg(spec, vl_version=_VERSION, config=_read("theme"), allowed_base_urls=[])
-    # Within a page of HTML an SVG needs no namespace.
+    return spec
+
+
+def _drawn(specifications: list[dict[str, Any]]) -> list[str]:
+    if not specifications:
+        return []
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-P", str(_HERE.with_name("vega.py"))],
+        input=json.dumps(specifications),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if done.returncode:
+        # Where it was raised is indented.
+        said = [line for line in done.stderr.splitlines() if line and line.lstrip() == line]
+        raise ReportFailed(f"the charts could not be drawn: {said[-1] if said else f'exit code {done.returncode}'}")
+    svgs: list[str] = json.loads(done.stdout)
+    return svgs
+
+
+def _cleaned(svg: str, look: str) -> Markup:
+    """The part that HTML needs: no namespace, no size, and where there is something to point with, a title per mark."""
     root = ET.fromstring(f"<svg{svg[svg.index(' version=') :]}")  # noqa: S314 - the library wrote it.
     for shape in list(root.iter()):
         told = shape.attrib.pop("aria-label", None)
-        if told:
+        if told and look == "wide":
             ET.SubElement(shape, "title").text = told
         for attribute in _SUPERFLUOUS:
             shape.attrib.pop(attribute, None)
     for attribute in ("version", "width", "height"):
         del root.attrib[attribute]
-    return root
+    root.set("class", look)
+    # Safe, for it was read as XML, and every text in it is escaped again.
+    return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704
 
 
 def _read(specification: str) -> dict[str, Any]:

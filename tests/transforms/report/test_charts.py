@@ -7,7 +7,11 @@ from math import nan
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from tests.transforms.raw_files import Row
+from transforms import ReportFailed
+from transforms.report import charts
 from transforms.report.charts import draw
 
 HATCHED = "url(#unknown)"
@@ -118,6 +122,12 @@ def test_one_drawing_is_for_phones_and_its_words_are_no_smaller() -> None:
     labels = [[text for text in texts(svg) if text.startswith("day")] for svg in (narrow, wide)]
     assert [len(shown) for shown in labels] == [5, 10]
     assert all("day 29" in shown for shown in labels)
+
+
+def test_what_cannot_be_drawn_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charts, "_read", lambda _: {"mark": "nonsense"})
+    with pytest.raises(ReportFailed, match="the charts could not be drawn: TypeError: Cannot read"):
+        drawn("days", DAYS)
 
 
 def test_nothing_to_show_is_no_picture() -> None:
