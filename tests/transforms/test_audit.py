@@ -58,7 +58,9 @@ def load_world(layout: Layout) -> RawStore:
         "ended_at": at(-1),
         "attempt": 1,
     }
-    spread = {"pod_id": "pod-1", "metric": "LATENCY", "sampled_at": at(-5), "data": '{"0.5": 2, "1": 3, "+Inf": 3}'}
+    # Of a day of its own: each of the series brings its days before the tests.
+    earlier = {"pod_id": "pod-1", "metric": "LATENCY", "sampled_at": at(-1445)}
+    spread = earlier | {"data": '{"0.5": 2, "1": 3, "+Inf": 3}'}
     count = asked | {"api_count": 1, "warehouse_count": 1}
     # Of two counts by one filter the last one speaks, and only those of the last run do.
     doubted = count | {"counted_at": at(3), "warehouse_count": 0}
