@@ -40,7 +40,7 @@ class BadThresholds(TransformError):
 
 
 class ReportFailed(TransformError):
-    """Nothing is published that a report could be made of."""
+    """Nothing is published that a report could be made of, or its charts cannot be drawn."""
 
 
 class BadRateCard(TransformError):

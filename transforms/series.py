@@ -6,7 +6,7 @@ taken in, so that a file of a transaction that failed is one that nobody lists.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 from uuid import uuid4
@@ -96,7 +96,7 @@ def take_in(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     moved = sorted({*new, *_days(con, "pod_metrics_hourly", "temp.metric_moves")})
     for day in moved:
         _rewrite_hours(con, folder, day, new.get(day), part)
-    con.execute(f"insert into build.main.unpublished_series select unnest(cast({literals(moved)} as date[]))")
+    _to_be_audited(con, moved)
     _take_histograms(con, folder, part)
     con.execute(
         """
@@ -134,7 +134,11 @@ def _take_histograms(con: duckdb.DuckDBPyConnection, folder: Path, part: str) ->
         )"""
     runner.restrict_to(con, "raw_pod_metric_histograms", unseen)
     runner.run(con, _model("pod_metric_histograms"), as_="view")
-    _write(con, folder, "pod_metric_histograms", part)
+    _to_be_audited(con, _write(con, folder, "pod_metric_histograms", part))
+
+
+def _to_be_audited(con: duckdb.DuckDBPyConnection, days: Iterable[str]) -> None:
+    con.execute(f"insert into build.main.unpublished_series select unnest(cast({literals(days)} as date[]))")
 
 
 def files(con: duckdb.DuckDBPyConnection, table: str, folder: Path) -> dict[str, list[Path]]:
@@ -150,12 +154,13 @@ def files(con: duckdb.DuckDBPyConnection, table: str, folder: Path) -> dict[str,
 
 
 def show_unpublished(con: duckdb.DuckDBPyConnection, folder: Path) -> bool:
-    """Show samples and hours of the days that differ from the last publication under their tables' names, if any do."""
+    """Show the series of the days that differ from the last publication under their tables' names, if any do."""
     rows = con.execute("select distinct cast(day as varchar) from build.main.unpublished_series order by all")
     days = [day for (day,) in rows.fetchall()]
-    for table in ("pod_metrics", "pod_metrics_hourly") if days else ():
-        by_day = files(con, table, folder)
-        runner.restrict_to(con, table, _parquet([path for day in days for path in by_day[day]]))
+    for model in models.series() if days else ():
+        by_day = files(con, model.name, folder)
+        paths = [path for day in days for path in by_day.get(day, [])]
+        runner.restrict_to(con, model.name, _parquet(paths or [_empty(con, folder, model)]))
     return bool(days)
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.transforms.raw_files import DuckDBFiles, at, metric_type, pod, run
 from tests.transforms.tables import refreshed
 from transforms import Build, Layout, ModelError, RawStore, audit, publish
-from transforms.series import files
+from transforms.series import files as files_of
 
 # By data test: a statement or several, each of which alone makes it fail; or rows by table
 # in place of those in its files.
@@ -58,6 +58,9 @@ def load_world(layout: Layout) -> RawStore:
         "ended_at": at(-1),
         "attempt": 1,
     }
+    # Of a day of its own: each of the series brings its days before the tests.
+    earlier = {"pod_id": "pod-1", "metric": "LATENCY", "sampled_at": at(-1445)}
+    spread = earlier | {"data": '{"0.5": 2, "1": 3, "+Inf": 3}'}
     count = asked | {"api_count": 1, "warehouse_count": 1}
     # Of two counts by one filter the last one speaks, and only those of the last run do.
     doubted = count | {"counted_at": at(3), "warehouse_count": 0}
@@ -69,6 +72,7 @@ def load_world(layout: Layout) -> RawStore:
         pod_counts=[past, doubted, count],
         runs=[run(-50), run(4, started_at=at(2), metrics_since=at(-1440), metric_types='["LOAD"]')],
         pod_metrics=[sample | {"observed_at": at(2)} for sample in samples],
+        pod_metric_histograms=[spread | {"observed_at": at(2)}],
         metric_windows=[window | {"observed_at": at(2)}],
     )
     return raw.store
@@ -93,7 +97,7 @@ def test_every_data_test_has_its_planted_row() -> None:
 
 def plant_in_files(build: Build, table: str, query: str) -> None:
     """Let one file with these rows stand for the day's; the books say so until the transaction is rolled back."""
-    (paths,) = files(build.connection, table, build.layout.series).values()
+    (paths,) = files_of(build.connection, table, build.layout.series).values()
     planted = paths[0].with_name("planted.parquet")
     rows = query.replace("planted", f"read_parquet({[str(path) for path in paths]})")
     build.connection.execute(f"copy ({rows}) to '{planted}' (format parquet)")
@@ -129,6 +133,20 @@ def test_days_that_are_published_are_not_looked_at_again(tmp_path: Path) -> None
         assert build.audit() == []
         build.connection.execute("insert into unpublished_series select day from series_files")
         assert "pod_metrics_hourly_range" in {finding.name for finding in build.audit()}
+
+
+def test_distributions_of_a_day_without_samples_are_looked_at(layout: Layout, files: DuckDBFiles) -> None:
+    spread = {"pod_id": "nobody", "metric": "LATENCY", "sampled_at": at(-5), "data": '{"0.5": 2}', "observed_at": at(2)}
+    window = {
+        "pod_id": "nobody",
+        "asked": '["LATENCY"]',
+        "window_from": at(-9),
+        "window_to": at(-1),
+        "observed_at": at(2),
+    }
+    files.load("1.5", pods=[pod()], pod_metric_histograms=[spread], metric_windows=[window], runs=[run(4)])
+    with Build(layout) as build:
+        assert "pod_metric_histograms_parent" in {finding.name for finding in refreshed(build, files.store).audit()}
 
 
 def test_what_only_the_api_says_never_stops_a_publication() -> None:

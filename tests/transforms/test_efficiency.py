@@ -31,19 +31,20 @@ METRICS = {
 
 def version(name: str, case: dict[str, Any]) -> Row:
     minutes, gpu = case.get("minutes", 240), case.get("gpu", 1)
-    is_over = minutes is not None
+    is_over = minutes is not None and "runs" not in case
+    has_begun = minutes is not None
     requested = {"gpu": {"request": gpu or None}, "cpu": {"request": case.get("cpu", 8)}, "migProfile": case.get("mig")}
     allocated = {"gpu": gpu, "gpuMemory": "80Gi" if gpu else None}
     return pod(
         name,
         50,
-        k8s_phase="Succeeded" if is_over else "Pending",
+        k8s_phase="Succeeded" if is_over else "Running" if has_begun else "Pending",
         priority_class_name=case.get("priority", "train"),
         created_at=at(case.get("created", START - 60)),
         completed_at=at(START + minutes) if is_over else None,
-        containers=[{"name": "c", "startedAt": at(START).isoformat()}] if is_over else [],
+        containers=[{"name": "c", "startedAt": at(START).isoformat()}] if has_begun else [],
         requested_resources=requested | {"cpuMemory": {"request": "64Gi"}},
-        allocated_resources=allocated if is_over and case.get("allocated", True) else None,
+        allocated_resources=allocated if has_begun and case.get("allocated", True) else None,
     )
 
 

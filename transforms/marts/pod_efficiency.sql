@@ -46,106 +46,78 @@
 -- waste_class varchar: `idle_held` (GPUs held and not used), `memory_parked` (hardly used, their memory full), `low_sm`
 --     (hardly used), `over_requested_cpu`, `over_requested_memory`, `waiting` (still, for long), `healthy`, `unknown`
 --     (MIG, or too few samples) or `too_short` to tell.
--- advice varchar: What to do about it, in one sentence; null where there is nothing to do.
-with pods as (select * from pods),
+-- advice varchar: What to do about it, in one sentence, of pods that ended for the next time; null where there is
+--     nothing to do.
+with pod_waste as (select * from pod_waste),
 
-pod_lifecycle as (select * from pod_lifecycle),
-
-pod_metric_coverage as (select * from pod_metric_coverage),
-
-stg_pod_use as (select * from stg_pod_use),
-
-stg_pod_gpus as (select * from stg_pod_gpus),
-
-thresholds as (select * from thresholds),
-
-interactive_classes as (select * from interactive_classes),
-
-covered as (
+measured as (
     select
-        pod_id,
-        max(covered_seconds) filter (where metric = 'GPU_UTILIZATION') as gpu_covered_seconds,
-        max(coverage) filter (where metric = 'GPU_UTILIZATION') as gpu_coverage,
-        max(coverage) filter (where metric = 'GPU_MEMORY_USAGE_BYTES') as gpu_memory_coverage,
-        max(coverage) filter (where metric = 'CPU_USAGE_CORES') as cpu_coverage,
-        max(coverage) filter (where metric = 'CPU_MEMORY_USAGE_BYTES') as cpu_memory_coverage
-    from pod_metric_coverage
-    group by pod_id
+        *,
+        case waste_class
+            when 'idle_held'
+                then
+                    concat(
+                        'It used its GPUs at ', in_percent(gpu_avg), ' over the ', in_hours(gpu_covered_seconds),
+                        ' measured, and held them for ', in_hours(run_seconds)
+                    )
+            when 'memory_parked'
+                then
+                    concat(
+                        'It filled ', in_short(gpu_memory_avg / 1073741824), ' GiB of GPU memory and used the GPUs at ',
+                        in_percent(gpu_avg)
+                    )
+            when 'low_sm'
+                then
+                    concat(
+                        'It used its GPUs at ', in_percent(gpu_avg), ' over the ', in_hours(gpu_covered_seconds),
+                        ' measured'
+                    )
+            when 'over_requested_cpu'
+                then
+                    concat(
+                        'It requested ', in_short(requested_cpu_cores), ' CPU cores and hardly ever used more than ',
+                        in_short(cpu_p95)
+                    )
+            when 'over_requested_memory'
+                then
+                    concat(
+                        'It requested ', in_short(requested_cpu_memory_bytes / 1073741824),
+                        ' GiB of memory and never used more than ', in_short(cpu_memory_max / 1073741824), ' GiB'
+                    )
+            when 'waiting' then concat('It has waited for ', in_hours(wait_seconds))
+        end as finding
+    from pod_waste
 ),
 
-facts as (
+-- Nobody can end what has ended.
+advised as (
     select
-        pods.*,
-        pod_lifecycle.wait_seconds,
-        pod_lifecycle.run_seconds,
-        pod_lifecycle.end_reason,
-        stg_pod_gpus.has_gpu,
-        stg_pod_gpus.is_mig,
-        stg_pod_use.* exclude (pod_id),
-        covered.* exclude (pod_id),
-        stg_pod_use.gpu_memory_avg
-        / nullif(coalesce(pods.allocated_gpu_memory_bytes, pods.requested_gpu_memory_bytes), 0) as gpu_memory_share,
-        interactive_classes.priority_class is not null as is_interactive
-    from pods
-    inner join pod_lifecycle using (pod_id)
-    inner join stg_pod_gpus using (pod_id)
-    left join stg_pod_use using (pod_id)
-    left join covered using (pod_id)
-    left join interactive_classes on pods.priority_class = interactive_classes.priority_class
-),
-
-judged as (
-    select
-        facts.*,
-        case
-            when facts.started_at is null and facts.phase = 'Pending'
+        *,
+        case waste_class
+            when 'idle_held'
                 then case
-                    when facts.end_reason is null and facts.wait_seconds >= thresholds.wait_minutes * 60
-                        then 'waiting'
-                    else 'too_short'
+                    when end_reason is null then 'end it, or let it go to sleep while it has nothing to do'
+                    else 'next time end it, or let it go to sleep, as soon as it has nothing to do'
                 end
-            when facts.is_mig then 'unknown'
-            when facts.run_seconds < thresholds.min_run_minutes * 60 then 'too_short'
-            when
-                case when facts.has_gpu then facts.gpu_coverage else facts.cpu_coverage end
-                >= thresholds.min_coverage
-                and (not facts.has_gpu or facts.gpu_covered_seconds >= thresholds.min_run_minutes * 60)
+            when 'memory_parked'
                 then case
-                    when
-                        facts.has_gpu
-                        and facts.gpu_avg <= thresholds.low_gpu_percent
-                        and facts.gpu_p95 <= thresholds.low_gpu_peak_percent
-                        then case
-                            when
-                                coalesce(
-                                    facts.gpu_memory_share >= thresholds.parked_memory_share,
-                                    facts.gpu_memory_avg
-                                    >= thresholds.parked_memory_gib * 1073741824 * coalesce(facts.requested_gpu, 1)
-                                )
-                                then 'memory_parked'
-                            when
-                                facts.gpu_avg <= thresholds.idle_gpu_percent
-                                and facts.gpu_p95 <= thresholds.idle_gpu_percent
-                                then 'idle_held'
-                            else 'low_sm'
-                        end
-                    when
-                        facts.requested_cpu_cores >= thresholds.min_cpu_cores
-                        and facts.cpu_coverage >= thresholds.min_coverage
-                        and facts.cpu_p95 <= facts.requested_cpu_cores * thresholds.used_cpu_share
-                        then 'over_requested_cpu'
-                    when
-                        facts.requested_cpu_memory_bytes >= thresholds.min_memory_gib * 1073741824
-                        and facts.cpu_memory_coverage >= thresholds.min_coverage
-                        and facts.cpu_memory_max
-                        <= facts.requested_cpu_memory_bytes * thresholds.used_memory_share
-                        then 'over_requested_memory'
-                    else 'healthy'
+                    when end_reason is null
+                        then 'ask whether it only keeps a model loaded, and if so let it share a GPU'
+                    else 'if it only kept a model loaded, let it share a GPU next time'
                 end
-            else 'unknown'
-        end as waste_class
-    from facts
-    inner join thresholds using (is_interactive)
+            when 'low_sm'
+                then case
+                    when end_reason is null
+                        then 'look for what it waits for, such as data, or give it a part of a GPU'
+                    else 'look for what it waited for, such as data, or give it a part of a GPU next time'
+                end
+            when 'over_requested_cpu'
+                then case when end_reason is null then 'request fewer' else 'request fewer next time' end
+            when 'over_requested_memory'
+                then case when end_reason is null then 'request less' else 'request less next time' end
+            when 'waiting' then 'see whether any node pool that it asks for can ever give what it requests'
+        end as remedy
+    from measured
 ),
 
 final as (
@@ -186,47 +158,8 @@ final as (
         cpu_memory_coverage,
         case when has_gpu then gpu_coverage else cpu_coverage end as coverage,
         waste_class,
-        case waste_class
-            when 'idle_held'
-                then
-                    concat(
-                        'It used its GPUs at ', in_percent(gpu_avg), ' over the ', in_hours(gpu_covered_seconds),
-                        ' measured, and held them for ', in_hours(run_seconds),
-                        ': end it, or let it go to sleep while it has nothing to do.'
-                    )
-            when 'memory_parked'
-                then
-                    concat(
-                        'It fills ', in_short(gpu_memory_avg / 1073741824), ' GiB of GPU memory and used the GPUs at ',
-                        in_percent(gpu_avg), ': ask whether it only keeps a model loaded, and if so let it share a GPU.'
-                    )
-            when 'low_sm'
-                then
-                    concat(
-                        'It used its GPUs at ', in_percent(gpu_avg), ' over the ', in_hours(gpu_covered_seconds),
-                        ' measured: look for what it waits for, such as data, or give it a part of a GPU.'
-                    )
-            when 'over_requested_cpu'
-                then
-                    concat(
-                        'It requested ', in_short(requested_cpu_cores), ' CPU cores and hardly ever used more than ',
-                        in_short(cpu_p95), ': request fewer.'
-                    )
-            when 'over_requested_memory'
-                then
-                    concat(
-                        'It requested ', in_short(requested_cpu_memory_bytes / 1073741824),
-                        ' GiB of memory and never used more than ', in_short(cpu_memory_max / 1073741824),
-                        ' GiB: request less.'
-                    )
-            when 'waiting'
-                then
-                    concat(
-                        'It has waited for ', in_hours(wait_seconds),
-                        ': see whether any node pool that it asks for can ever give what it requests.'
-                    )
-        end as advice
-    from judged
+        finding || ': ' || remedy || '.' as advice
+    from advised
 )
 
 select * from final

@@ -1,7 +1,7 @@
 """The report: one page of HTML, made of the published tables, that asks nothing of any network.
 
 `window/` holds queries that say which days the page tells of, `queries/` those whose rows it shows, `page.html` and
-`style.css` how. Charts are HTML and CSS: no library is loaded, no script runs, and they print and reflow as text does.
+`style.css` how, and `charts/` its pictures. They are drawn here: who opens the page loads and runs nothing.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any, Final
 import duckdb
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from transforms.report import words
+from transforms.report import charts, words
 from transforms.report.answers import Row, answers
 
 _HERE: Final = Path(__file__).parent
@@ -36,6 +36,7 @@ def render(con: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> str:
     page = _environment().get_template("page.html")
     return page.render(
         manifest=manifest,
+        charts=charts.draw(found),
         total=found["totals"][0],
         days=found["days"],
         projects=found["projects"],
@@ -64,6 +65,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.tests["known"] = words.is_known
-    environment.filters |= {"name": words.name, "say": words.say, "of": words.part_of, "shade": words.shade}
-    environment.globals |= {"scale": words.scale}
+    environment.filters |= {"name": words.name, "say": words.say}
     return environment

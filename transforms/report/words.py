@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from math import floor, isfinite, log10
+from math import floor, isfinite
 from typing import Final
 
 NAME_LENGTH: Final = 80
@@ -17,7 +17,6 @@ _TRICKS: Final = re.compile(
 )
 # Beyond it somebody's typing error is told, in a few digits.
 _ABSURD: Final = 1e12
-_STEPS: Final = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 
 def is_known(value: float | None) -> bool:
@@ -77,22 +76,6 @@ KINDS: Final[Mapping[str, Callable[[float], str]]] = {
 def say(value: float, kind: str) -> str:
     """A number in the words of its kind."""
     return KINDS[kind](value)
-
-
-def part_of(value: float | None, whole: float | None) -> str:
-    """How long a bar is, as CSS has it: `43.2%` of the place that `whole` fills; nothing for what is not known."""
-    if not is_known(value) or not is_known(whole) or not whole or not value:
-        return "0%"
-    return f"{min(max(value / whole, 0), 1):.2%}"
-
-
-def scale(*values: float | None) -> float:
-    """The round number at the end of an axis on which all of these lie; 1 where none of them is above 0."""
-    top = max((value for value in values if value is not None and isfinite(value)), default=0)
-    if top <= 0:
-        return 1
-    power = 10.0 ** floor(log10(top))
-    return next((step * power for step in _STEPS if step * power >= top), 10 * power)
 
 
 def shade(share: float) -> int:

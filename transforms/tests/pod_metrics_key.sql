@@ -1,8 +1,8 @@
 -- `pod_metrics` has one row per pod, metric, GPU, labels and instant.
 -- severity: error
 -- looks at: changed days
--- Only hours with more values than instants are looked into: their series differ by labels, or a sample is there twice.
--- Samples without a number are not counted, so that of these nothing is seen.
+-- Only hours are looked into that have more numbers than instants, for then their series differ by labels or a sample
+-- is there twice, and those of a sample without a number, for the row of the hour does not count it.
 with crowded as (
     select
         pod_id,
@@ -10,6 +10,13 @@ with crowded as (
         hour_at
     from pod_metrics_hourly
     where samples > round(coverage * expected_samples)
+    union
+    select
+        pod_id,
+        metric,
+        hour_of(sampled_at) as hour_at
+    from pod_metrics
+    where value is null
 )
 
 select

@@ -10,7 +10,9 @@ import pytest
 from transforms.database import HERE
 
 STYLE = (Path(HERE) / "report" / "style.css").read_text(encoding="utf-8")
-LIGHT, DARK = (
+CHARTS = [path.read_text(encoding="utf-8") for path in (Path(HERE) / "report" / "charts").glob("*.json")]
+# The third, of forced colours, names the system's.
+LIGHT, DARK, _ = (
     dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6});", block))
     for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)
 )
@@ -42,3 +44,9 @@ def test_both_themes_name_the_same_colours() -> None:
     assert LIGHT.keys() == DARK.keys()
     # What nobody knows is hatched, so that it can be told from the others without any colour.
     assert ".unknown { background: repeating-linear-gradient(" in STYLE
+
+
+def test_charts_name_only_colours_of_the_style() -> None:
+    named = {name for chart in CHARTS for name in re.findall(r"var\(--([a-z0-9-]+)\)", chart)}
+    assert {"used", "idle", "shade5"} < named <= LIGHT.keys()
+    assert not [chart for chart in CHARTS if re.search(r"#[0-9a-f]{3,8}\b", chart)]

@@ -48,29 +48,5 @@ def test_a_name_is_cut_and_can_play_no_trick() -> None:
     assert words.name("اسم 名前 👩‍🔬") == "اسم 名前 👩‍🔬"
 
 
-@pytest.mark.parametrize(
-    ("value", "whole", "css"),
-    [
-        (1, 4, "25.00%"),
-        (9, 4, "100.00%"),
-        (-1, 4, "0.00%"),
-        (None, 4, "0%"),
-        (1, 0, "0%"),
-        (nan, 4, "0%"),
-        (1, inf, "0%"),
-    ],
-)
-def test_a_bar_is_a_part_of_its_place(value: float | None, whole: float, css: str) -> None:
-    assert words.part_of(value, whole) == css
-
-
-@pytest.mark.parametrize(
-    ("values", "top"),
-    [([], 1), ([None, 0, nan], 1), ([0.3, 0.7], 0.8), ([3], 3), ([1, 2.2], 2.5), ([980], 1000), ([1000], 1000)],
-)
-def test_an_axis_ends_at_a_round_number(values: list[float | None], top: float) -> None:
-    assert words.scale(*values) == pytest.approx(top)
-
-
 def test_only_nothing_and_all_have_colours_of_their_own() -> None:
     assert [words.shade(share) for share in (0, 0.001, 0.3, 0.5, 0.999, 1, 1.2)] == [0, 1, 2, 3, 4, 5, 5]
