@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from pipelines.lock import LockHeld
 from pipelines.settings import DISK_FULL, UsageError
+from pipelines.stopping import INTERRUPTED
 
 FAILED = 1
 USAGE = 2
@@ -78,7 +79,7 @@ def _known(error: BaseException) -> Failure | None:
     if isinstance(error, LockHeld):
         return Failure(str(error), LOCKED)
     if isinstance(error, KeyboardInterrupt):
-        return Failure("interrupted; what was committed is kept, and the next run goes on from there.", FAILED)
+        return Failure(INTERRUPTED.format("interrupted"), FAILED)
     if isinstance(error, OSError):
         return _operating_system(error)
     return _of_package(error)
