@@ -25,7 +25,7 @@ _NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR
 # What DuckDB says, and what it means for whoever reads it. `{file}` is the file that DuckDB names, if it names one.
 _DUCKDB = (
     (
-        r"No space left|not enough space|max_temp_directory_size",
+        r"No space left|File too large|not enough space|max_temp_directory_size",
         "the disk is full ({file}): free some space and run again; nothing committed is lost",
     ),
     (r"Could not set lock.*\((PID \d+)\)", "{file} is open in another program ({0}): close it there and run again"),

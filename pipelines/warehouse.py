@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final
 
 import dlt
@@ -62,7 +64,14 @@ class Warehouse:
             if info is None:
                 break
             drained += len(info.loads_ids)
+        self._forget_cut_short()
         return drained
+
+    def _forget_cut_short(self) -> None:
+        """Remove what a run had read when it was killed: dlt takes it up only once it is in a package of its own."""
+        for folder in Path(self._pipeline.working_dir, "normalize").glob("*/"):
+            if folder.name != "extracted":
+                shutil.rmtree(folder)
 
     def load(self, resources: list[Any]) -> Seconds:
         """Extract, normalise and load resources in one package; return how long it took.
