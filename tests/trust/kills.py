@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -119,8 +119,8 @@ class Theatre:
             for (name,) in con.execute("select table_name from duckdb_tables() union from (show tables)").fetchall():
                 con.execute(f"create table twin.{name} as from {name}")
 
-    def strike(self, blow: Blow) -> Tally:
-        """Let a run be struck, and another one go on from what is left of it, on each machine."""
+    def strike(self, blow: Blow, machines: Sequence[str] = MACHINES) -> Tally:
+        """Let a run be struck, and another one go on from what is left of it, on each of the machines."""
         _copy(self._before, self._data)
         end = self._perform(blow)
         make_room(self._disk)
@@ -132,9 +132,9 @@ class Theatre:
         left = current_holder(lock.parent) is not None or (is_signal and lock.exists())
         tally = Tally(1, locks_left=int(left), slowest_stop=end.seconds if is_signal else 0.0)
         _copy(self._data, self._struck)
-        for machine in MACHINES:
+        for machine in machines:
+            _copy(self._struck, self._data)
             if machine == "fresh":
-                _copy(self._struck, self._data)
                 shutil.rmtree(self._data / "state", ignore_errors=True)
                 (self._data / "published").unlink(missing_ok=True)
             resumed = self._perform()
