@@ -64,14 +64,18 @@ class Warehouse:
             if info is None:
                 break
             drained += len(info.loads_ids)
-        self._forget_cut_short()
+        else:
+            self._forget_cut_short()
         return drained
 
     def _forget_cut_short(self) -> None:
-        """Remove what a run had read when it was killed: dlt takes it up only once it is in a package of its own."""
-        for folder in Path(self._pipeline.working_dir, "normalize").glob("*/"):
-            if folder.name != "extracted":
-                shutil.rmtree(folder)
+        """Remove what was being written when a run was killed or the disk was full; nothing waits to be loaded."""
+        for pattern in ("normalize/[!.]*", "load/new/*", "load/normalized/*"):
+            for path in Path(self._pipeline.working_dir).glob(pattern):
+                if path.is_file():
+                    path.unlink()
+                elif path.name != "extracted":
+                    shutil.rmtree(path)
 
     def load(self, resources: list[Any]) -> Seconds:
         """Extract, normalise and load resources in one package; return how long it took.

@@ -32,6 +32,14 @@ time.sleep(60)
 """
 
 
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Whoever started the tests in the background ignores Ctrl-C; what tests start shall not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def begun(here: Scene, *command: str, requests: int = 1) -> Iterator[subprocess.Popen[str]]:
     """The front door, as soon as it has sent so many requests for pods."""

@@ -117,6 +117,8 @@ def _run(orders: Orders, mouth: Connection) -> None:
     os.dup2(mouth.fileno(), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.environ.update(orders.environment)
+    # Whoever started the tests in the background ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     end_on_signals(FAILED)
     calls: dict[str, list[float]] = defaultdict(list)
     if orders.blow is None:
