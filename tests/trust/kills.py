@@ -100,7 +100,7 @@ class Theatre:
         self._disk = disk
         self._data = disk / "data"
         self._before, self._struck = home / "before", home / "struck"
-        self._twin = home / "twin.duckdb"
+        self.twin = home / "twin.duckdb"
         self.calls: dict[str, list[float]] = {}
 
     def set_up(self) -> None:
@@ -115,7 +115,7 @@ class Theatre:
         """Run as if nothing happened: note what comes of it, and how long each call took."""
         self.calls = _succeed(self._perform()).calls
         with _published(self._data) as con:
-            con.execute(f"attach {literal(self._twin)} as twin")
+            con.execute(f"attach {literal(self.twin)} as twin")
             for (name,) in con.execute("select table_name from duckdb_tables() union from (show tables)").fetchall():
                 con.execute(f"create table twin.{name} as from {name}")
 
@@ -143,7 +143,7 @@ class Theatre:
                 continue
             left_over = [path.name for pattern in _LEFTOVERS for path in self._data.glob(pattern)]
             complaints += [f"{machine}: left over: {', '.join(left_over)}"] if left_over else []
-            lost, doubled = self._differences()
+            lost, doubled = self.differences()
             tally += Tally(lost=sum(lost.values()), doubled=sum(doubled.values()))
             complaints += [f"{machine}: lost {lost}, doubled {doubled}"] if lost or doubled else []
         tally.complaints = [f"{self.stage}: {blow}: {text}" for text in complaints]
@@ -163,10 +163,10 @@ class Theatre:
         code, last_line = _AGREED[blow.kind]
         return end.code == code and end.last_line.startswith(last_line)
 
-    def _differences(self) -> tuple[dict[str, int], dict[str, int]]:
+    def differences(self) -> tuple[dict[str, int], dict[str, int]]:
         """Rows by table that only the twin has, and rows that it has not or has fewer times."""
         with _published(self._data) as con:
-            con.execute(f"attach {literal(self._twin)} as twin (read_only)")
+            con.execute(f"attach {literal(self.twin)} as twin (read_only)")
             found: list[dict[str, int]] = []
             for here, there in (("twin.", "runai."), ("runai.", "twin.")):
                 counts = {}

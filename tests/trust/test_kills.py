@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
+import duckdb
 import pytest
 
 from tests.behaviour.killed import POINTS
@@ -24,11 +27,24 @@ def theatre(request: pytest.FixtureRequest) -> Iterator[Theatre]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_struck_ends_as_if_it_had_not_been(theatre: Theatre, kind: str) -> None:
     number = KINDS.index(kind) + STAGES.index(theatre.stage)
-    drawn = Random(f"{SEED}/{kind}")
-    blow = drawn.choice([blow for blow in blows(theatre.calls, drawn, number) if blow.kind == kind])
+    drawn = [blow for blow in blows(theatre.calls, Random(SEED), number) if blow.kind == kind]
+    blow = Random(f"{SEED}/{kind}/{theatre.stage}").choice(drawn)
     tally = theatre.strike(blow, [MACHINES[number % len(MACHINES)]])
     assert tally.complaints == []
     assert [goal for goal in goals(tally, wanted=1) if not goal.is_met] == []
+
+
+def test_a_row_that_was_lost_or_doubled_shows(
+    theatre: Theatre, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert theatre.differences() == ({}, {})
+    other = tmp_path / "other.duckdb"
+    shutil.copy(theatre.twin, other)
+    with duckdb.connect(str(other)) as con:
+        con.execute("delete from pod_resources where rowid = 0")
+        con.execute("insert into pod_containers from pod_containers limit 1")
+    monkeypatch.setattr(theatre, "twin", other)
+    assert theatre.differences() == ({"pod_containers": 1}, {"pod_resources": 1})
 
 
 def test_every_kind_strikes_at_every_point() -> None:
