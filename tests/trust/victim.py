@@ -35,6 +35,8 @@ FULL: Final = "full disk"
 KINDS: Final = (*SIGNALS, FULL)
 PATIENCE_SECONDS: Final = 120.0
 BALLAST: Final = "ballast"
+# What a process tells of itself, on the same pipe as what the run says: word and JSON.
+_FACTS: Final = ("struck", "calls")
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,6 @@ def perform(orders: Orders) -> End:
     return End(process.exitcode or 0, said, ended - struck if struck else None, facts.get("calls", {}))
 
 
-_FACTS: Final = ("struck", "calls")
-
-
 def _tell(fact: str, value: object) -> None:
     # A pipe, which takes it however full the disk is.
     os.write(2, f"{fact} {json.dumps(value)}\n".encode())
@@ -166,9 +165,9 @@ def _strike(blow: Blow, disk: Path) -> None:
 
 
 def fill(disk: Path) -> None:
-    """Leave no room: on a disk that is small enough to be filled, or else in any file that this process writes."""
-    room = os.statvfs(disk)
+    """Leave no room on a disk of its own, or else, where none could be mounted, let no file of this process grow."""
     if disk.is_mount():
+        room = os.statvfs(disk)
         with (disk / BALLAST).open("wb") as ballast:
             os.posix_fallocate(ballast.fileno(), 0, max(room.f_bavail * room.f_frsize, 1))
     else:
