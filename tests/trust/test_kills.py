@@ -14,6 +14,8 @@ from tests.behaviour.killed import POINTS
 from tests.trust.kills import MACHINES, Stage, Tally, Theatre, blows, goals, theatres
 from tests.trust.victim import KINDS
 
+pytestmark = pytest.mark.timeout(300)
+
 SEED = 5
 STAGES = [Stage("duckdb", "basic", is_first=False), Stage("filesystem", "none", is_first=False)]
 
