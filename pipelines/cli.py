@@ -28,6 +28,7 @@ from pipelines.settings import (
     parse_metrics,
     prepare,
 )
+from pipelines.stopping import FAREWELLS
 
 _EXAMPLES = """\
 Examples:
@@ -244,6 +245,8 @@ def _watched(settings: Settings) -> Iterator[Progress]:
     """Progress on stderr and a log file, for the length of a run."""
     prepare(settings)
     listener = open_progress(settings.progress)
+    # A terminal gets its cursor back.
+    FAREWELLS.append(listener.close)
     with log_file(settings.state_dir, debug=settings.debug):
         _LOG.info("arguments: %s", settings.arguments())
         try:
@@ -252,4 +255,5 @@ def _watched(settings: Settings) -> Iterator[Progress]:
             _LOG.exception("failed")
             raise
         finally:
+            FAREWELLS.remove(listener.close)
             listener.close()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from pipelines.lock import LockHeld
 from pipelines.settings import DISK_FULL, UsageError
+from pipelines.stopping import INTERRUPTED
 
 FAILED = 1
 USAGE = 2
@@ -24,7 +25,7 @@ _NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR
 # What DuckDB says, and what it means for whoever reads it. `{file}` is the file that DuckDB names, if it names one.
 _DUCKDB = (
     (
-        r"No space left|not enough space|max_temp_directory_size",
+        r"No space left|File too large|not enough space|max_temp_directory_size",
         "the disk is full ({file}): free some space and run again; nothing committed is lost",
     ),
     (r"Could not set lock.*\((PID \d+)\)", "{file} is open in another program ({0}): close it there and run again"),
@@ -78,7 +79,7 @@ def _known(error: BaseException) -> Failure | None:
     if isinstance(error, LockHeld):
         return Failure(str(error), LOCKED)
     if isinstance(error, KeyboardInterrupt):
-        return Failure("interrupted; what was committed is kept, and the next run goes on from there.", FAILED)
+        return Failure(INTERRUPTED.format("interrupted"), FAILED)
     if isinstance(error, OSError):
         return _operating_system(error)
     return _of_package(error)

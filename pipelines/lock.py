@@ -18,6 +18,7 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from pipelines.state import write_json
+from pipelines.stopping import FAREWELLS
 
 # Long enough for `status` to let go of the lock it looked at, too short to be noticed by anybody who has to wait.
 _PATIENCE_SECONDS = 0.5
@@ -56,9 +57,11 @@ class Lock:
             self._lock.acquire(timeout=_PATIENCE_SECONDS, poll_interval=0.05)
         except Timeout:
             raise LockHeld(_read_holder(self._state_dir)) from None
+        FAREWELLS.append(self._forget_holder)
         try:
             _write_holder(self._state_dir)
         except BaseException:
+            FAREWELLS.remove(self._forget_holder)
             self._lock.release()
             raise
         return self
@@ -66,8 +69,13 @@ class Lock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        (self._state_dir / "lock.json").unlink(missing_ok=True)
+        # Before it is free: the next holder's words are not ours to take away.
+        FAREWELLS.remove(self._forget_holder)
+        self._forget_holder()
         self._lock.release()
+
+    def _forget_holder(self) -> None:
+        (self._state_dir / "lock.json").unlink(missing_ok=True)
 
 
 def current_holder(state_dir: Path) -> Holder | None:

@@ -27,7 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 if __name__ == "__main__":
     # Python puts the folder of the script here; the packages are one above it.
     sys.path[0] = str(ROOT)
+    from pipelines.failures import FAILED
     from pipelines.memory import be_frugal, leave
+    from pipelines.stopping import end_on_signals
 
+    end_on_signals(FAILED)
     be_frugal()
     leave(main())

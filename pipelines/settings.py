@@ -15,7 +15,8 @@ DEFAULT_DATA_DIR: Final = ROOT / "data"
 DESTINATIONS: Final = ("duckdb", "filesystem")
 METRIC_SETS: Final = ("basic", "all", "none")
 
-DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+# The last: a limit on the size of files, as `ulimit -f` sets it.
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 ProgressKind = Literal["auto", "plain", "none"]
 

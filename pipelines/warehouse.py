@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final
 
 import dlt
@@ -62,7 +64,18 @@ class Warehouse:
             if info is None:
                 break
             drained += len(info.loads_ids)
+        else:
+            self._forget_cut_short()
         return drained
+
+    def _forget_cut_short(self) -> None:
+        """Remove what was being written when a run was killed or the disk was full; nothing waits to be loaded."""
+        for pattern in ("normalize/[!.]*", "load/new/*", "load/normalized/*"):
+            for path in Path(self._pipeline.working_dir).glob(pattern):
+                if path.is_file():
+                    path.unlink()
+                elif path.name != "extracted":
+                    shutil.rmtree(path)
 
     def load(self, resources: list[Any]) -> Seconds:
         """Extract, normalise and load resources in one package; return how long it took.

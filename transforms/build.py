@@ -273,6 +273,8 @@ def _open(layout: Layout, reporting: str) -> duckdb.DuckDBPyConnection:
 
 def _attach(layout: Layout) -> duckdb.DuckDBPyConnection:
     con = connect(layout.build, spill=layout.spill)
+    # Open for us alone: what lies there is of a process that was killed.
+    shutil.rmtree(layout.spill, ignore_errors=True)
     try:
         _attach_marts(con, layout)
     except BaseException:

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import wraps
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -29,6 +30,9 @@ _FILES = "dlt.destinations.impl.filesystem.filesystem:"
 
 # By point: what is called then, for each destination, and whether the end comes before or after the call.
 POINTS: dict[str, tuple[dict[str, str], str]] = {
+    "draining": ({"": "pipelines.warehouse:Warehouse.drain"}, "before"),
+    "learning": ({"": "transforms.build:Build.take_in"}, "before"),
+    "extracting": ({"": "dlt.pipeline.pipeline:Pipeline.extract"}, "before"),
     "reading": ({"": "sources.runai.reading.observations:Observations.take"}, "after"),
     "normalizing": ({"": "dlt.pipeline.pipeline:Pipeline.normalize"}, "before"),
     "loading": ({"": "dlt.pipeline.pipeline:Pipeline.load"}, "before"),
@@ -51,38 +55,60 @@ POINTS: dict[str, tuple[dict[str, str], str]] = {
     "taking in": ({"": "transforms.build:Build.take_in"}, "after"),
     "refreshing": ({"": "transforms.build:Build.refresh"}, "before"),
     "refreshed": ({"": "transforms.build:Build.refresh"}, "after"),
+    "auditing": ({"": "transforms.build:Build.audit"}, "before"),
+    "publishing": ({"": "pipelines.run:publish"}, "before"),
     "copying": ({"": "transforms.build:Build.copy_marts"}, "before"),
+    "reporting": ({"": "transforms.publication:_render"}, "before"),
+    "reported": ({"": "transforms.publication:_render"}, "after"),
     "pointing": ({"": "transforms.publication:_point"}, "before"),
     "noting": ({"": "transforms.build:Build.note_published"}, "before"),
+    "pruning": ({"": "transforms.publication:prune_generations"}, "before"),
+    "published": ({"": "pipelines.run:publish"}, "after"),
 }
 
 
-def arm(point: str, nth: int, destination: str) -> None:
-    """Let the process die at the nth call of what the point names."""
+def die() -> None:
+    """End this process as `kill -9` would."""
+    os._exit(KILLED)
+
+
+def arm(point: str, nth: int, destination: str, strike: Callable[[], object] = die) -> None:
+    """Let something strike this process, its end by default, at the nth call of what the point names."""
     # The names of points hold spaces, those of tables none.
-    name_, table = (point, None) if point in POINTS else point.rsplit(" ", 1)
-    targets, when = POINTS[name_]
+    name, table = (point, None) if point in POINTS else point.rsplit(" ", 1)
+    when = POINTS[name][1]
+    numbers = count(1)
+
+    def fatal(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if table and args[0].job_file_info().table_name != table:
+            return original(*args, **kwargs)
+        # Jobs are loaded by several threads at once.
+        is_the_one = next(numbers) == nth
+        if is_the_one and when == "before":
+            strike()
+        result = original(*args, **kwargs)
+        if is_the_one and when == "after":
+            strike()
+        return result
+
+    surround(name, destination, fatal)
+
+
+def surround(point: str, destination: str, around: Callable[..., Any]) -> None:
+    """Have what the point names called through `around`, which is given the original before the arguments."""
+    targets, _ = POINTS[point]
     module_name, _, path = targets.get(destination, targets.get("", "")).partition(":")
     *outer, name = path.split(".")
     holder: Any = import_module(module_name)
     for part in outer:
         holder = getattr(holder, part)
     original: Callable[..., Any] = getattr(holder, name)
-    numbers = count(1)
 
-    def fatal(*args: Any, **kwargs: Any) -> Any:
-        if table and args[0].job_file_info().table_name != table:
-            return original(*args, **kwargs)
-        # Jobs are loaded by several threads at once.
-        is_the_one = next(numbers) == nth
-        if is_the_one and when == "before":
-            os._exit(KILLED)
-        result = original(*args, **kwargs)
-        if is_the_one:
-            os._exit(KILLED)
-        return result
+    @wraps(original)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return around(original, *args, **kwargs)
 
-    setattr(holder, name, fatal)
+    setattr(holder, name, called)
 
 
 def main() -> None:

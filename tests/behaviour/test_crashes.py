@@ -121,6 +121,20 @@ def test_a_load_that_was_cut_short_is_finished_first(tmp_path: Path) -> None:
         assert differences(here.pods(), offered(here.world, here.clock.now())) == []
 
 
+def test_what_a_run_was_reading_when_it_was_killed_is_cleared_away(tmp_path: Path) -> None:
+    with scene(tmp_path / "killed") as here:
+        assert kill(here, here.data_dir, "reading", 1) == KILLED
+        (folder,) = (here.data_dir / "state" / "dlt").glob("*/*/normalize")
+        assert {path.name for path in folder.glob("*/")} > {"extracted"}
+        # As dlt leaves one where the disk is full.
+        draft = folder.parent / "load" / "normalized" / "0123456789abcdef"
+        draft.parent.mkdir(parents=True)
+        draft.touch()
+        here.run()
+        assert [path.name for path in folder.glob("*/")] == ["extracted"]
+        assert not draft.exists()
+
+
 def test_what_a_killed_run_left_behind_is_loaded_where_that_run_was_to_load_it(tmp_path: Path) -> None:
     """A run into another destination neither takes the package nor loses it."""
     with scene(tmp_path / "killed") as here:

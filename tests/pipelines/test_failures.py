@@ -54,6 +54,17 @@ def test_each_failure_has_its_sentence_and_code(error: BaseException, code: int,
     assert failure.sentence.endswith(".")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EFBIG, "File too large", "/d/x"),
+        duckdb.IOException('Could not write file "/d/x": File too large'),
+    ],
+)
+def test_a_limit_on_the_size_of_files_is_a_full_disk(error: Exception) -> None:
+    assert explain(error).sentence.startswith("the disk is full (/d/x)")
+
+
 def wrapped(inner: BaseException, *, hidden: bool = False) -> Exception:
     """An error as a library raises it: once `from` the inner one, then while handling that."""
     middle, outer = RuntimeError("step extract failed:\n  see above"), KeyError("pipe")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.cli import execute
 from pipelines.lock import Lock, LockHeld, current_holder
+from tests.behaviour.scene import scene
 
 HOLD = """
 import sys
@@ -76,3 +81,44 @@ def test_an_unreadable_holder_does_not_stop_anybody(tmp_path: Path, text: str) -
     assert current_holder(tmp_path) is None
     with Lock(tmp_path):
         assert current_holder(tmp_path) is not None
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory of which a report can be made."""
+    with scene(tmp_path_factory.mktemp("lock") / "data") as here:
+        here.run()
+        return here.data_dir
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        json.dumps({"pid": 2**22 + 1, "host": socket.gethostname(), "started_at": "2026-01-05T00:00:00+00:00"}),
+        # Once the machine was rebooted, the number is somebody else's.
+        json.dumps({"pid": 1, "host": socket.gethostname(), "started_at": "2026-01-05T00:00:00+00:00"}),
+        json.dumps({"pid": 1, "host": "a-container-that-is-gone", "started_at": "2026-01-05T00:00:00+00:00"}),
+        json.dumps({"owner": "another program"}),
+        "\0",
+    ],
+    ids=["dead", "rebooted", "another machine", "foreign", "damaged"],
+)
+def test_a_lock_whose_holder_is_gone_is_taken_over(published: Path, left: str) -> None:
+    told = published / "state" / "lock.json"
+    told.write_text(left)
+    assert execute(["report", "--data-dir", str(published)]) == 0
+    assert not told.exists()
+
+
+def test_a_live_holder_is_respected_and_named(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = published / "state" / "lock.json"
+    with held_elsewhere(told.parent) as other:
+        for command in ("report", "rebuild"):
+            assert execute([command, "--data-dir", str(published)]) == 4
+            said = capsys.readouterr().err.splitlines()[-1]
+            who = re.escape(f"pid {other.pid} on {socket.gethostname()}, since ")
+            assert re.fullmatch(rf"error: another run holds the lock: {who}\d{{4}}-\S+; wait for it to end\.", said)
+        told.write_text("{")
+        assert execute(["report", "--data-dir", str(published)]) == 4
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert said == "error: another run holds the lock: it has just started; wait for it to end."

@@ -162,6 +162,13 @@ def test_a_build_that_another_process_has_open_is_left_alone(layout: Layout, fil
         assert column(build, "select * from taken_in") == ["1.5"]
 
 
+def test_what_a_killed_process_had_spilled_is_cleared_away(layout: Layout) -> None:
+    layout.spill.mkdir(parents=True)
+    (layout.spill / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"rows")
+    with Build(layout):
+        assert not layout.spill.exists()
+
+
 def test_what_changed_since_the_last_publication_is_known(build: Build, files: DuckDBFiles) -> None:
     files.load(
         "1.5",

@@ -1,0 +1,288 @@
+"""Runs that are killed, stopped, or run out of disk, at every border and at random moments inside every phase.
+
+After each the run is resumed twice from what was left, on the same machine and on a fresh one that has the destination
+alone, and must come to what a run comes to that nothing struck: the same world, at the same instants.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import product
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import duckdb
+
+from bench.rounds import Goal
+from pipelines.lock import current_holder
+from simulator import WorldConfig
+from tests.behaviour.killed import POINTS
+from tests.behaviour.scene import OBSERVED, START, Scene, scene
+from tests.trust.victim import FULL, KINDS, Blow, End, Orders, make_room, perform
+from transforms.sql import literal
+
+PHASES: Final = (
+    *("draining", "learning", "extracting", "normalizing", "loading"),
+    *("refreshing", "auditing", "publishing", "reporting"),
+)
+"""Points whose call is a phase: moments are drawn within it too."""
+MACHINES: Final = ("same", "fresh")
+STOP_SECONDS: Final = 5.0
+DISK_MEGABYTES: Final = 192
+HOURS_BETWEEN: Final = 6
+_LEFTOVERS: Final = (
+    *("**/*.wal", "**/*.tmp", "**/*.new", "**/.unfinished-*", "state/lock.json"),
+    *("state/dlt/*/*/normalize/[!.e]*", "state/dlt/*/*/normalize/extracted/*", "state/dlt/*/*/load/n*/*"),
+)
+"""What a run that was struck may leave, and the next one must clear away."""
+_DIFFER: Final = {"runs", "pod_counts"}
+_AGREED: Final = {
+    "SIGKILL": (-9, ""),
+    "SIGTERM": (1, "error: interrupted by SIGTERM; what was committed is kept, and the next run goes on from there."),
+    "SIGINT": (1, "error: interrupted by SIGINT; what was committed is kept, and the next run goes on from there."),
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What kind of run is struck: its destination, its metrics, and whether a run was committed before it."""
+
+    destination: str
+    metrics: str
+    is_first: bool
+
+    def __str__(self) -> str:
+        return f"{self.destination}, metrics {self.metrics}, {'first' if self.is_first else 'incremental'} run"
+
+
+STAGES: Final = [Stage(*drawn) for drawn in product(("duckdb", "filesystem"), ("basic", "none"), (False, True))]
+
+
+@dataclass
+class Tally:
+    """What came of the blows on some stages."""
+
+    kills: int = 0
+    too_late: int = 0
+    lost: int = 0
+    doubled: int = 0
+    locks_left: int = 0
+    slowest_stop: float = 0.0
+    complaints: list[str] = field(default_factory=list)
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.kills + other.kills,
+            self.too_late + other.too_late,
+            self.lost + other.lost,
+            self.doubled + other.doubled,
+            self.locks_left + other.locks_left,
+            max(self.slowest_stop, other.slowest_stop),
+            self.complaints + other.complaints,
+        )
+
+
+class Theatre:
+    """One stage's data directory, what it holds before the blow, and the tables that must come of it."""
+
+    def __init__(self, here: Scene, stage: Stage, home: Path, disk: Path) -> None:
+        self.stage = stage
+        self._here = here
+        self._disk = disk
+        self._data = disk / "data"
+        self._before, self._struck = home / "before", home / "struck"
+        self.twin = home / "twin.duckdb"
+        self.calls: dict[str, list[float]] = {}
+
+    def set_up(self) -> None:
+        """Let a run be committed, unless the one that is struck is to be the first."""
+        if self.stage.is_first:
+            self._data.mkdir()
+        else:
+            _succeed(self._perform())
+        _copy(self._data, self._before)
+
+    def play_calmly(self) -> None:
+        """Run as if nothing happened: note what comes of it, and how long each call took."""
+        self.calls = _succeed(self._perform()).calls
+        with _published(self._data) as con:
+            con.execute(f"attach {literal(self.twin)} as twin")
+            for (name,) in con.execute("select table_name from duckdb_tables() union from (show tables)").fetchall():
+                con.execute(f"create table twin.{name} as from {name}")
+
+    def strike(self, blow: Blow, machines: Sequence[str] = MACHINES) -> Tally:
+        """Let a run be struck, and another one go on from what is left of it, on each of the machines."""
+        _copy(self._before, self._data)
+        end = self._perform(blow)
+        make_room(self._disk)
+        if end.seconds is None or (end.code == 0 and blow.kind != FULL):
+            return Tally(too_late=1)
+        complaints = [] if self._is_as_agreed(blow, end) else [f"ended with {end.code}, {end.last_line!r}"]
+        is_signal = blow.kind in {"SIGTERM", "SIGINT"}
+        lock = self._data / "state" / "lock.json"
+        left = current_holder(lock.parent) is not None or (is_signal and lock.exists())
+        tally = Tally(1, locks_left=int(left), slowest_stop=end.seconds if is_signal else 0.0)
+        _copy(self._data, self._struck)
+        for machine in machines:
+            _copy(self._struck, self._data)
+            if machine == "fresh":
+                shutil.rmtree(self._data / "state", ignore_errors=True)
+                (self._data / "published").unlink(missing_ok=True)
+            resumed = self._perform()
+            if resumed.code:
+                complaints.append(f"{machine}: resumed, it ended with {resumed.code}: {resumed.last_line}")
+                continue
+            left_over = [path.name for pattern in _LEFTOVERS for path in self._data.glob(pattern)]
+            complaints += [f"{machine}: left over: {', '.join(left_over)}"] if left_over else []
+            lost, doubled = self.differences()
+            tally += Tally(lost=sum(lost.values()), doubled=sum(doubled.values()))
+            complaints += [f"{machine}: lost {lost}, doubled {doubled}"] if lost or doubled else []
+        tally.complaints = [f"{self.stage}: {blow}: {text}" for text in complaints]
+        return tally
+
+    def _perform(self, blow: Blow | None = None) -> End:
+        environment = {name: value for name, value in os.environ.items() if name.startswith("SOURCES__")}
+        now: datetime = self._here.clock.now()
+        return perform(
+            Orders(self._data, self.stage.destination, self.stage.metrics, now, self._disk, environment, blow)
+        )
+
+    def _is_as_agreed(self, blow: Blow, end: End) -> bool:
+        if blow.kind == FULL:
+            # What is written last may have fitted in.
+            return end.code == 0 or (end.code == 1 and end.last_line.startswith("error: the disk is full ("))
+        code, last_line = _AGREED[blow.kind]
+        return end.code == code and end.last_line.startswith(last_line)
+
+    def differences(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Rows by table that only the twin has, and rows that it has not or has fewer times."""
+        with _published(self._data) as con:
+            con.execute(f"attach {literal(self.twin)} as twin (read_only)")
+            found: list[dict[str, int]] = []
+            for here, there in (("twin.", "runai."), ("runai.", "twin.")):
+                counts = {}
+                names = con.execute("select table_name from duckdb_tables() where database_name = 'twin'").fetchall()
+                for name in {name for (name,) in names} - _DIFFER:
+                    columns = f"* exclude ({', '.join(OBSERVED)})" if name == "pods" else "*"
+                    query = f"select {columns} from {here}{name} except all select {columns} from {there}{name}"
+                    counts[name] = con.execute(f"select count(*) from ({query})").fetchall()[0][0]
+                found.append({name: count for name, count in counts.items() if count})
+        return found[0], found[1]
+
+
+def blows(calls: dict[str, list[float]], random: Random, turn: int) -> list[Blow]:
+    """A blow at each point, and one at a random moment within each phase; `turn` shifts which kind strikes where."""
+    drawn = []
+    for place, point in enumerate(POINTS):
+        if count := len(calls[point]):
+            drawn.append(Blow(KINDS[(place + turn) % len(KINDS)], point, random.randint(1, count)))
+    for place, point in enumerate(PHASES):
+        if count := len(calls[point]):
+            nth = random.randint(1, count)
+            moment = random.random() * calls[point][nth - 1]
+            drawn.append(Blow(KINDS[(place + turn) % len(KINDS)], point, nth, moment))
+    return drawn
+
+
+def play(seed: int) -> list[Goal]:
+    """Strike every kind of run at every point and within every phase, two stages at a time."""
+    with theatres(seed) as here, ThreadPoolExecutor(2) as pool:
+        tallies = pool.map(lambda number: _act(here[number], Random(f"{seed}/{number}"), number), range(len(here)))
+        tally = sum(tallies, Tally())
+    return goals(tally, wanted=200)
+
+
+def goals(tally: Tally, wanted: int) -> list[Goal]:
+    """What a tally must be."""
+    return [
+        Goal("runs killed, stopped or out of disk", str(tally.kills), f"≥ {wanted}", is_met=tally.kills >= wanted),
+        Goal("rows lost", str(tally.lost), "0", is_met=tally.lost == 0),
+        Goal("rows doubled or made up", str(tally.doubled), "0", is_met=tally.doubled == 0),
+        Goal("locks left", str(tally.locks_left), "0", is_met=tally.locks_left == 0),
+        Goal(
+            "slowest end after SIGTERM or Ctrl-C",
+            f"{tally.slowest_stop:.2f} s",
+            f"≤ {STOP_SECONDS:.0f} s",
+            is_met=tally.slowest_stop <= STOP_SECONDS,
+        ),
+        Goal("other complaints", str(len(tally.complaints)), "0", is_met=not tally.complaints),
+    ]
+
+
+@contextmanager
+def theatres(seed: int, stages: list[Stage] = STAGES, pods: int = 60) -> Iterator[list[Theatre]]:
+    """One world and a theatre for each stage, ready for blows."""
+    with (
+        tempfile.TemporaryDirectory(prefix="runai-pods-kills-") as name,
+        scene(Path(name), config=WorldConfig(seed=seed, pods=pods, start=START)) as here,
+    ):
+        made, disks = [], []
+        try:
+            for number, stage in enumerate(stages):
+                home = Path(name) / str(number)
+                disks.append(_small_disk(home / "disk"))
+                made.append(Theatre(here, stage, home, disks[-1]))
+            for theatre in made:
+                theatre.set_up()
+            here.advance(hours=HOURS_BETWEEN)
+            for theatre in made:
+                theatre.play_calmly()
+            yield made
+        finally:
+            for disk in disks:
+                if disk.is_mount():
+                    _shell("umount", "--lazy", str(disk))
+
+
+def _act(theatre: Theatre, random: Random, turn: int) -> Tally:
+    tally = Tally()
+    for blow in blows(theatre.calls, random, turn):
+        found = theatre.strike(blow)
+        tally += found
+        for complaint in found.complaints:
+            print(complaint, flush=True)
+    print(f"{theatre.stage}: {tally.kills} kills, {len(tally.complaints)} complaints", flush=True)
+    return tally
+
+
+def _small_disk(path: Path) -> Path:
+    """A directory on a disk of its own, to be filled up; where none may be mounted, on the disk that is there."""
+    path.mkdir(parents=True)
+    with suppress(OSError, subprocess.CalledProcessError):
+        _shell("mount", "-t", "tmpfs", "-o", f"size={DISK_MEGABYTES}m", "tmpfs", str(path))
+    return path
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Make one directory as the other is."""
+    shutil.rmtree(target, ignore_errors=True)
+    # Hard links stay links: generations are made of them.
+    _shell("cp", "-a", str(source), str(target))
+
+
+def _shell(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def _succeed(end: End) -> End:
+    if end.code:
+        raise RuntimeError(f"a run that nothing struck failed: {end.said}")
+    return end
+
+
+@contextmanager
+def _published(data_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        con.execute("set TimeZone = 'UTC'")
+        con.execute(f"attach {literal(data_dir / 'published' / 'runai.duckdb')} as runai (read_only)")
+        con.execute("use runai")
+        yield con
