@@ -33,8 +33,10 @@ _COMPARED = """
 with truth as (select pod_id, metric, coalesce(gpu, -1) as gpu, sampled_at, value from true_samples),
 
 said as (
-    select pod_id, metric, coalesce(gpu, -1) as gpu, sampled_at, count(*) as times, any_value(value) as value,
-        any_value(value_text) as value_text
+    select pod_id, metric, coalesce(gpu, -1) as gpu, sampled_at, any_value(value) as value,
+        any_value(value_text) as value_text,
+        -- Where a series got another label, an instant may have both.
+        1 + count(*) - count(distinct coalesce(cast(labels as varchar), '')) as times
     from pod_metrics
     group by all
 )

@@ -368,6 +368,26 @@ def test_odd_answers_give_every_sample_once(tmp_path: Path, name: str) -> None:
         assert {row["labels"] for row in rows} == {'{"device":"nvidia0"}' if name == "unknown labels" else None}
 
 
+def test_series_of_several_gpus_that_get_another_label_are_published(quiet: Scene) -> None:
+    """Around the change an instant has two series of each GPU, and that is no sample twice."""
+    created = quiet.clock.now() - timedelta(hours=1)
+    (pod,) = next(
+        pods
+        for pods in (quiet.world.add(created_at=created, started_at=created) for _ in count())
+        if len(pods[0].gpus) > 1
+    )
+    for unknown_fields in (0.0, 1.0):
+        quiet.simulator.switches = Switches(samples_include_end=True, unknown_fields=unknown_fields)
+        quiet.run(metrics=("GPU_UTILIZATION_PER_GPU",))
+        edge = quiet.clock.now() - timedelta(minutes=2)
+        quiet.advance(minutes=30)
+    edge -= timedelta(minutes=30)
+    rows = [row for row in quiet.rows("pod_metrics") if (row["pod_id"], row["sampled_at"]) == (pod.id, edge)]
+    wanted = {(gpu, labels) for gpu in pod.gpus for labels in (None, '{"device":"nvidia0"}')}
+    assert {(row["gpu"], row["labels"]) for row in rows} == wanted
+    assert len(rows) == len(wanted)
+
+
 def test_an_hour_says_how_much_of_what_was_expected_is_there(quiet: Scene) -> None:
     (pod,) = start_pods(quiet, count=1)
     quiet.advance(minutes=32)

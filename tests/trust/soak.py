@@ -22,7 +22,9 @@ from typing import Final
 from bench.rounds import Goal
 from pipelines.run import RunResult
 from simulator import WorldConfig
+from sources.runai.catalogue import resolve
 from sources.runai.errors import RunaiError
+from sources.runai.versions import version_of
 from tests.behaviour.scene import START, Scene, scene
 from tests.trust.verdict import Look, Verdict, judge_gpu_seconds, judge_pods, judge_rebuild, judge_samples
 from tests.trust.weather import Meddler, Weather, outages
@@ -131,7 +133,9 @@ class Soak:
         verdict.none("warnings of counts after the rest", log.results[-1].reading.warnings)
         judge_pods(verdict, here)
         judge_gpu_seconds(verdict, here, log.looks, set(self._meddler.hidden))
-        judge_samples(verdict, here, self._since, plan.metrics, plan.resolution)
+        types = resolve(plan.metrics, version_of(NEW))
+        forgets = False in self._weather.seen["metrics_of_deleted"]
+        judge_samples(verdict, here, types, self._since, plan.resolution, forgets=forgets)
         judge_rebuild(verdict, here)
         quiet = [result.requests for result in log.results]
         files = {stat.st_ino: stat.st_size for stat in (file.lstat() for file in here.data_dir.rglob("*"))}

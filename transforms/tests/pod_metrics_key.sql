@@ -4,7 +4,7 @@
 -- Only hours with more values than instants are looked into: their series differ by labels, or a sample is there twice.
 -- Samples without a number are not counted, so that of these nothing is seen.
 with crowded as (
-    select
+    select distinct
         pod_id,
         metric,
         hour_at

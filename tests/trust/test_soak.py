@@ -1,0 +1,41 @@
+"""A sample of the soak: the same weather, over fewer runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.trust.soak import Plan, hourly, random_times, soak
+from tests.trust.verdict import row_differences
+
+REST = (1.0, 24.0, 2.0)
+SAMPLES = (
+    Plan("hourly", 1, "duckdb", (1.0,) * 7, pods=110, rest=REST),
+    Plan("at random times", 2, "filesystem", (0.3, 70.0, 9.0, 26.0), pods=110, metrics="basic", rest=REST),
+)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("plan", SAMPLES, ids=lambda plan: plan.title)
+def test_at_the_end_every_table_is_the_truth(plan: Plan, tmp_path: Path) -> None:
+    assert [goal for goal in soak(plan, tmp_path) if not goal.is_met] == []
+
+
+def test_two_weeks_are_two_weeks() -> None:
+    assert hourly(1).gaps == (1.0,) * 336
+    for seed in range(20):
+        gaps = random_times(seed).gaps
+        assert sum(gaps) >= 336
+        assert max(gaps) <= 72
+
+
+def test_a_row_too_many_or_too_few_is_noticed(tmp_path: Path) -> None:
+    for name, values in (("left", "(1), (2), (2)"), ("right", "(2), (3)")):
+        folder = tmp_path / name / "published"
+        folder.mkdir(parents=True)
+        with duckdb.connect(str(folder / "runai.duckdb")) as con:
+            con.execute(f"create table numbers as select * from (values {values})")
+    found = row_differences(tmp_path / "left", tmp_path / "right")
+    assert sorted(found) == ["numbers only after: (3,)", "numbers only before: (1,)", "numbers only before: (2,)"]
