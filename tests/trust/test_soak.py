@@ -10,10 +10,9 @@ import pytest
 from tests.trust.soak import Plan, hourly, random_times, soak
 from tests.trust.verdict import row_differences
 
-REST = (1.0, 24.0, 2.0)
 SAMPLES = (
-    Plan("hourly", 1, "duckdb", (1.0,) * 7, pods=110, rest=REST),
-    Plan("at random times", 2, "filesystem", (0.3, 70.0, 9.0, 26.0), pods=110, metrics="basic", rest=REST),
+    Plan("hourly", 1, "duckdb", (1.0,) * 4, pods=80, meddling=0.08, rest=(1.0, 24.0, 2.0)),
+    Plan("at random times", 3, "filesystem", (0.3, 50.0, 9.0), 60, "basic", meddling=0.12, rest=(1.0, 25.0)),
 )
 
 

@@ -142,7 +142,7 @@ def judge_samples(
         if row and row["reason"] and (lacking >= (samples - 2) * resolution or not row["covered_seconds"]):
             told[row["status"]] += in_all[key]
         else:
-            untold.append(f"{' '.join(key)}: {samples} lost, {lacking} s told of, {row and row['status']}")
+            untold += [f"{one}, {lacking} s told of, {row and row['status']}" for one in odd if one[:2] == key]
     verdict.at_least("samples in the truth", truth.num_rows, 1_000)
     verdict.none("series with samples lost and no reason told", untold)
     verdict.none("series with samples made up, repeated or wrong", [str(one) for one in odd if one.what != "lost"])

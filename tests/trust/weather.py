@@ -38,7 +38,6 @@ _STORMS: Final = (
 
 # How a control plane is, for as long as it is of one version.
 _PLANE: Final[Mapping[str, tuple[Any, ...]]] = {
-    "plain_list_has_deleted": (False, True),
     "deletion_is_update": (True, False),
     "timestamp_style": ("T", "space"),
     "trims_zeros": (False, True),
@@ -46,15 +45,20 @@ _PLANE: Final[Mapping[str, tuple[Any, ...]]] = {
     "next_at_end": ("absent", "null", "zero"),
     "empty_series": ("empty", "null", "omit"),
     "samples_include_end": (False, True),
-    "metrics_of_deleted": (True, True, False),
+    "metrics_of_deleted": (True, True, True, True, False),
     "metric_retention_days": (None, 9.0),
     "token_style": ("jwt", "opaque"),
     "tells_expiry": (None, True, False),
     "advanced_outcome": ("omit", "207", "400"),
     "most_metric_samples": (1_000, 250),
 }
-# What stays as it is for good: every duration is as exact as the instants that are shown.
-_LASTING: Final[Mapping[str, tuple[Any, ...]]] = {"keeps_allocation": (False, True), "fraction_digits": (3, 6)}
+# What stays as it is for good: every duration is as exact as the instants that are shown, and whoever comes back is
+# known by being listed where lists hold no deleted ones.
+_LASTING: Final[Mapping[str, tuple[Any, ...]]] = {
+    "keeps_allocation": (False, True),
+    "fraction_digits": (3, 6),
+    "plain_list_has_deleted": (False, True),
+}
 # What may be another way on another day.
 _DAY: Final[Mapping[str, tuple[Any, ...]]] = {
     "ties": ("stable", "reversed", "shuffled"),
@@ -120,12 +124,12 @@ class Weather:
 class Meddler:
     """Moves the clock with every request, and at some of them lets something happen to the world."""
 
-    def __init__(self, simulator: Simulator, rng: Random, share: float = 0.04) -> None:
+    def __init__(self, simulator: Simulator, rng: Random, share: float) -> None:
         self._simulator, self._world, self._clock = simulator, simulator.world, simulator.world.clock
         self._rng, self._share = rng, share
         # Pods that were hidden once, and until when.
         self.hidden: dict[str, datetime] = {}
-        self._came_back: set[str] = set()
+        self._calls = self._expired_at = 0
         self._deeds = {
             "a tie is born": (4, self._bear),
             "a crowd is born": (0.3, self._crowd),
@@ -135,12 +139,13 @@ class Meddler:
             "one is edited": (4, self._edit),
             "some are hidden": (2, self._hide),
             "one comes back": (1, self._undelete),
-            "tokens expire": (6, self._simulator.expire_tokens),
+            "tokens expire": (6, self._expire),
         }
         self.done: Counter[str] = Counter()
 
     def __call__(self, _number: int, _seen: Seen) -> None:
         """Before a request is answered."""
+        self._calls += 1
         self._clock.advance(timedelta(seconds=self._rng.uniform(0, 3)))
         self.reveal(self._clock.now())
         if self._rng.random() < self._share:
@@ -159,11 +164,11 @@ class Meddler:
         return self._clock.now() + timedelta(hours=self._rng.uniform(0.01, hours))
 
     def _bear(self) -> None:
-        born = self._world.add(self._rng.choice((2, 5, 40)), kind=self._rng.choice(("training", "cpu", "sweep")))
+        """Some that begin, complete and are deleted at the same instants."""
+        number, kind = self._rng.choice((2, 5, 40)), self._rng.choice(("training", "cpu", "sweep"))
         done = self._after(0.7)
-        for pod in born:
-            self._world.complete(pod.id, done)
-            self._world.delete(pod.id, done + timedelta(hours=self._rng.choice((0.0, 2, 30))))
+        gone = done + timedelta(hours=self._rng.choice((0.0, 2, 30)))
+        self._world.add(number, kind=kind, completed_at=done, deleted_at=gone)
 
     def _crowd(self) -> None:
         """More than a page of one instant, which also go in one instant."""
@@ -191,7 +196,15 @@ class Meddler:
         self._world.hide(pod_ids=[pod.id for pod in pods])
         self.hidden |= {pod.id: self._after(20) for pod in pods}
 
+    def _expire(self) -> None:
+        # Twice for one request would be a refusal, not an expiry.
+        if self._calls - self._expired_at > 20:
+            self._expired_at = self._calls
+            self._simulator.expire_tokens()
+
     def _undelete(self) -> None:
+        if self._simulator.switches.plain_list_has_deleted:
+            return
         lately = self._clock.now() - timedelta(hours=5)
         gone = [pod for pod in self._world.truth() if pod.deleted_at is not None and pod.deleted_at > lately]
         for pod in self._some(1, gone):
