@@ -102,6 +102,7 @@ class Soak:
         self._rng, self._weather = rng, Weather(rng)
         self._meddler = Meddler(here.simulator, Random(f"{plan.seed}/{plan.title}/deeds"), plan.meddling)
         self._log = Log()
+        self._projects = sorted({pod.project_id for pod in here.world.truth()})
         self._since = here.clock.now() - timedelta(days=1)
 
     def play(self) -> None:
@@ -123,7 +124,7 @@ class Soak:
                 today, day = at.date(), self._weather.day()
                 self._tell(at)
             is_stormy = number > 0 and self._rng.random() < STORM_SHARE
-            here.simulator.switches = self._weather.storm(day) if is_stormy else day
+            here.simulator.switches = self._weather.storm(day, self._projects) if is_stormy else day
             self._run(at, is_stormy=is_stormy)
             at += timedelta(hours=gap)
             here.clock.set(max(at, here.clock.now()))
@@ -138,7 +139,7 @@ class Soak:
         verdict.none("runs that failed and were not made good", ["the last"] * log.in_a_row)
         verdict.none("warnings of counts after the rest", log.results[-1].reading.warnings)
         judge_pods(verdict, here)
-        judge_gpu_seconds(verdict, here, log.looks, set(self._meddler.hidden))
+        judge_gpu_seconds(verdict, here, log.looks, self._hidden())
         types = resolve(plan.metrics, version_of(NEW))
         forgets = False in self._weather.seen["metrics_of_deleted"]
         judge_samples(verdict, here, types, self._since, plan.resolution, forgets=forgets)
@@ -148,12 +149,18 @@ class Soak:
         verdict.said += [
             f"   switches: {self._weather.told()}",
             f"   between requests: {dict(self._meddler.done.most_common())}",
+            f"   purged: {sum(pod.purged_at is not None for pod in here.shown().values())} pods that were read before",
             f"   failed: {log.failures.total()} ({dict(log.failures)}), healed {log.healed}",
             f"   warned of: {dict(log.findings.most_common())}",
             f"   requests per run: median {median(quiet):.0f}; {sum(files.values()) / 1e6:.0f} MB on disk",
             f"   seconds per run: first day {median(log.seconds[:24]):.2f}, last day {median(log.seconds[-24:]):.2f}",
         ]
         return verdict
+
+    def _hidden(self) -> set[str]:
+        """Pods that a run could not see for a while."""
+        of_projects = {pod.id for pod in self._here.world.truth() if pod.project_id in self._weather.hidden_projects}
+        return of_projects | self._meddler.hidden.keys()
 
     def _rest(self) -> None:
         here = self._here

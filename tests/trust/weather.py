@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
@@ -35,6 +35,8 @@ _STORMS: Final = (
     Fault("/metrics", kind="html", status=502),
     Fault(kind="reset"),
 )
+
+_GUARDED: Final = ("list_pods", "count_pods", "get_workload_pods", "get_workload_pod_metrics", "all")
 
 # How a control plane is, for as long as it is of one version.
 _PLANE: Final[Mapping[str, tuple[Any, ...]]] = {
@@ -88,6 +90,8 @@ class Weather:
     def __init__(self, rng: Random) -> None:
         self._rng = rng
         self.seen: dict[str, set[Any]] = {}
+        # Those whose pods could not be seen for a run.
+        self.hidden_projects: set[str] = set()
         self._lasting = self._draw(_LASTING)
         self._plane = self._draw(_PLANE)
 
@@ -105,8 +109,15 @@ class Weather:
         habits = self._lasting | self._plane | {"samples_include_end": False}
         return Switches(**habits, advanced_metrics=True)
 
-    def storm(self, day: Switches) -> Switches:
-        """The day, with something that does not pass while a run lasts."""
+    def storm(self, day: Switches, projects: Sequence[str]) -> Switches:
+        """The day, with something that does not pass while a run lasts; a permission is lost, or that to a project."""
+        kind = self._rng.random()
+        if kind < 0.2:
+            return replace(day, forbidden=(self._rng.choice(_GUARDED),))
+        if kind < 0.4:
+            project = self._rng.choice(projects)
+            self.hidden_projects.add(project)
+            return replace(day, hidden_projects=(project,), counts_hidden=self._rng.random() < 0.5)
         fault = replace(self._rng.choice(_STORMS), after=self._rng.randrange(60))
         return replace(day, faults=(fault, *FAULTS))
 
