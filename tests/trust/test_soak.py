@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import duckdb
 import pytest
 
+from simulator import Switches
 from tests.trust.soak import Plan, hourly, random_times, soak
 from tests.trust.verdict import row_differences
+from tests.trust.weather import STORMY, UNPLAYED, Weather
 
 SAMPLES = (
     Plan("hourly", 1, "duckdb", (1.0,) * 4, pods=80, meddling=0.08, rest=(1.0, 24.0, 2.0)),
@@ -28,6 +33,20 @@ def test_two_weeks_are_two_weeks() -> None:
         gaps = random_times(seed).gaps
         assert sum(gaps) >= 336
         assert max(gaps) <= 72
+
+
+def test_every_switch_is_played_by_some_seed_or_left_alone_for_a_reason() -> None:
+    played: dict[str, set[Any]] = {}
+    for seed in range(5):
+        weather = Weather(Random(seed))
+        for _ in range(14):
+            weather.upgrade()
+            weather.day()
+        for name, values in weather.seen.items():
+            played[name] = played.get(name, set()) | values
+    assert all(len(values) > 1 for values in played.values())
+    assert {one.name for one in fields(Switches)} == {*played, *STORMY, *UNPLAYED}
+    assert not (played.keys() | set(STORMY)) & UNPLAYED.keys()
 
 
 def test_a_row_too_many_or_too_few_is_noticed(tmp_path: Path) -> None:

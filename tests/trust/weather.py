@@ -53,6 +53,7 @@ _PLANE: Final[Mapping[str, tuple[Any, ...]]] = {
     "tells_expiry": (None, True, False),
     "advanced_outcome": ("omit", "207", "400"),
     "most_metric_samples": (1_000, 250),
+    "most_metric_types": (9, 9, 5),
 }
 # What stays as it is for good: every duration is as exact as the instants that are shown, and whoever comes back is
 # known by being listed where lists hold no deleted ones.
@@ -73,6 +74,24 @@ _DAY: Final[Mapping[str, tuple[Any, ...]]] = {
     "partial_metrics": (0.0, 0.03),
     "nan_samples": (0.0, 0.01),
     "most_in_flight": (None, 3),
+    "jitter": (0.0, 0.002),
+}
+# What a storm switches.
+STORMY: Final = ("faults", "forbidden", "hidden_projects", "counts_hidden")
+# Switches that a soak leaves alone, and why.
+UNPLAYED: Final = {
+    **dict.fromkeys(
+        ("nulls", "absences", "unknown_phases", "odd_quantities"),
+        "what they hide or alter of a pod that is over is never told again, so that no truth could be wanted",
+    ),
+    "shows_deleted_at": "without it nobody knows when a pod ended, and no duration is exact",
+    "purge_days": "a shorter one loses by design what was deleted while nobody ran",
+    "latency": "jitter has it in it",
+    "token_lifetime": "tokens expire at requests of their own here",
+    "epoch_unit": "it concerns the deprecated list by cluster alone",
+    **dict.fromkeys(
+        ("token_clock", "token_paths", "grants", "refusal_status"), "signing in is the same at every run: other tests"
+    ),
 }
 
 
