@@ -190,7 +190,7 @@ def test_a_batch_of_pods_leaves_room_in_the_memory(
     layout: Layout, files: DuckDBFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the models of a batch leave behind needs a part of it too, and a run that has read much another."""
-    monkeypatch.setattr(database, "_MEMORY", "80MB")
+    monkeypatch.setattr(database, "_MEMORY", "38MB")
     files.load("1", pods=[pod(f"pod-{number}") for number in range(600)], runs=[run()])
     with Build(layout) as build:
         build.take_in(files.store)
