@@ -66,6 +66,13 @@ class Simulator:
         self._faults = FaultPlan(switches.faults, self.world.config.seed)
         self._answers = Answers(self.world, self.contract, switches)
 
+    def upgrade(self, version: str) -> None:
+        """Serve another version's contract from now on, of the same world at the same address; tokens stay valid."""
+        self.contract = Contract(version)
+        self._tokens.contract = self.contract
+        # The answers know the contract too.
+        self.switches = self._switches
+
     def clear_requests(self) -> None:
         """Forget the recorded requests; their numbering goes on."""
         self.requests.clear()

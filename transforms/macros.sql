@@ -117,6 +117,15 @@ create or replace temp macro may_have_gpu(requested, allocated) as
             '[1-9]'
         ),
         false
+    )
+    -- Where a version has no field for it, a slice is a resource of its own.
+    or contains(
+        concat_ws(
+            ' ',
+            json_extract_string(requested, '$.extendedResources'),
+            json_extract_string(allocated, '$.extendedResources')
+        ),
+        '"nvidia.com/mig-'
     );
 
 -- Whether only a pod that serves a NIM can have a metric type.

@@ -18,7 +18,7 @@ import duckdb
 
 from transforms import hours, models, runner, series
 from transforms.models import Model
-from transforms.sql import count, scalar, transaction
+from transforms.sql import count, literal, scalar, transaction
 
 # So many pods at once keep the rebuild of a long history within a fixed amount of memory.
 _POD_BATCH = 10_000
@@ -184,14 +184,19 @@ def _hash(con: duckdb.DuckDBPyConnection, marts: Sequence[Model]) -> None:
     """Put a row as in `built_pods` for every wanted pod into `hashed`, with its former one beside it."""
     rebuilt = {mart.name: mart.pod_column for mart in marts}
     hashes = {mart.name: f"former.{mart.name}" for mart in _pod_marts()}
-    hashes |= {name: f"now_{name}.hash" for name in rebuilt}
+    hashes |= {name: f"now.{name}" for name in rebuilt}
     # The time of the last look moves although the pod did not: no reason to call it changed.
     content = " + ".join(f"coalesce({now}, 0)" for now in hashes.values())
     hashes["pods"] += " + hash(pod.last_observed_at)"
     rows = {name: f"temp.{name}" for name in rebuilt} | {"pods": "(select * exclude (last_observed_at) from temp.pods)"}
-    joins = [
-        f"left join ({_row_hashes(rows[name], pod)}) as now_{name} using (pod_id)" for name, pod in rebuilt.items()
-    ]
+    con.execute("create or replace temp table row_hashes (pod_id varchar, mart varchar, hash hugeint)")
+    for name, pod in rebuilt.items():
+        # One after the other: those that are under way at once take 8 MB each, however few the rows.
+        con.execute(
+            f"insert into temp.row_hashes select {pod}, {literal(name)}, sum(hash(content))"
+            f" from {rows[name]} as content group by {pod}"
+        )
+    of_marts = ", ".join(f"max(hash) filter (where mart = {literal(name)}) as {name}" for name in rebuilt)
     con.execute(
         f"""
         create or replace temp table hashed as
@@ -203,16 +208,12 @@ def _hash(con: duckdb.DuckDBPyConnection, marts: Sequence[Model]) -> None:
             former
         from temp.wanted
         left join temp.pods as pod using (pod_id)
-        {" ".join(joins)}
+        left join (select pod_id, {of_marts} from temp.row_hashes group by pod_id) as now using (pod_id)
         left join (
             select * from build.main.built_pods where pod_id in (from temp.wanted)
         ) as former using (pod_id)
         """
     )
-
-
-def _row_hashes(rows: str, pod_column: str) -> str:
-    return f"select {pod_column} as pod_id, sum(hash(content)) as hash from {rows} as content group by pod_id"
 
 
 def _note_unpublished(con: duckdb.DuckDBPyConnection) -> None:

@@ -28,7 +28,7 @@ class TokenDesk:
     """Issues tokens for one pair of credentials; a service account and an older application share them."""
 
     def __init__(self, contract: Contract, clock: Clock, client_id: str, client_secret: str) -> None:
-        self._contract, self._clock = contract, clock
+        self.contract, self._clock = contract, clock
         self._credentials = (client_id, client_secret)
         self._expiries: dict[str, float] = {}
         self._issued = 0
@@ -66,13 +66,13 @@ class TokenDesk:
         # Servers read the keys whatever their case: clients in the field write clientID, clientId and ClientId.
         given = {str(key).lower(): value for key, value in _object(call.body).items()}
         grant = given.get("granttype")
-        allowed = switches.grants or self._contract.schema("TokenRequest")["properties"]["grantType"]["enum"]
+        allowed = switches.grants or self.contract.schema("TokenRequest")["properties"]["grantType"]["enum"]
         if grant not in allowed or grant not in _KEYS:
             raise Problem(400, "Bad request", f"grant type {grant!r} is not supported")
         if tuple(given.get(key) for key in _KEYS[grant]) != self._credentials:
             raise Problem(switches.refusal_status, "Invalid client credentials.")
         answer: dict[str, Any] = {"accessToken": self.issue(switches)}
-        tells = self._contract.has("Token", "expiresIn") if switches.tells_expiry is None else switches.tells_expiry
+        tells = self.contract.has("Token", "expiresIn") if switches.tells_expiry is None else switches.tells_expiry
         return Reply.of(answer | ({"expiresIn": int(switches.token_lifetime)} if tells else {}))
 
     def _grant_v2(self, call: Call, switches: Switches) -> Reply:

@@ -10,7 +10,6 @@ from fractions import Fraction
 from simulator.instants import NEVER, SECOND, micros
 from simulator.world.pods import Pod
 from tests.behaviour.scene import Scene
-from tests.behaviour.truth import offered
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,12 @@ def lives(here: Scene) -> Iterator[Life]:
     """Every pod that the control plane shows."""
     now = micros(here.clock.now())
     starts = {pod_id: row["started_at"] for pod_id, row in here.pods().items()}
-    for pod_id, truth in offered(here.world, here.clock.now()).items():
+    tick = 10 ** (6 - here.simulator.switches.fraction_digits)
+    for pod_id, truth in here.shown().items():
         pod = truth.pod
         # Once a container was started again, the API gives its last start: only who saw the first one knows it.
-        started = _given(starts[pod_id]) if pod.restarted <= now else _shown(pod.started, now)
-        yield Life(pod, pod.created // 1000 * 1000, started, _shown(pod.stopped, now), now)
+        started = _given(starts[pod_id]) if pod.restarted <= now else _shown(pod.started, now, tick)
+        yield Life(pod, pod.created // tick * tick, started, _shown(pod.stopped, now, tick), now)
 
 
 def lifecycle_differences(here: Scene) -> list[str]:
@@ -80,8 +80,8 @@ def lifecycle_differences(here: Scene) -> list[str]:
     ]
 
 
-def _shown(instant: int, now: int) -> int | None:
-    return instant // 1000 * 1000 if instant <= now < NEVER else None
+def _shown(instant: int, now: int, tick: int) -> int | None:
+    return instant // tick * tick if instant <= now < NEVER else None
 
 
 def _given(instant: datetime | None) -> int | None:

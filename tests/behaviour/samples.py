@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -19,7 +19,6 @@ from simulator.world.pods import Pod
 from sources.runai.catalogue import BASIC
 from sources.runai.reading.windows import SETTLE_LAG
 from tests.behaviour.scene import Scene
-from tests.behaviour.truth import offered
 
 SAMPLES = pa.schema(
     {
@@ -34,8 +33,10 @@ _COMPARED = """
 with truth as (select pod_id, metric, coalesce(gpu, -1) as gpu, sampled_at, value from true_samples),
 
 said as (
-    select pod_id, metric, coalesce(gpu, -1) as gpu, sampled_at, count(*) as times, any_value(value) as value,
-        any_value(value_text) as value_text
+    select pod_id, metric, coalesce(gpu, -1) as gpu, sampled_at, any_value(value) as value,
+        any_value(value_text) as value_text,
+        -- Where a series got another label, an instant may have both.
+        1 + count(*) - count(distinct coalesce(cast(labels as varchar), '')) as times
     from pod_metrics
     group by all
 )
@@ -63,6 +64,22 @@ order by all
 """
 
 
+class Odd(NamedTuple):
+    """Samples of one series that are `lost`, `made up`, `repeated` or `wrong`; GPU -1 stands for none."""
+
+    pod_id: str
+    metric: str
+    gpu: int
+    what: str
+    samples: int
+    first_at: datetime
+    last_at: datetime
+
+    def __str__(self) -> str:
+        stretch = f"{self.first_at:%d %H:%M:%S} to {self.last_at:%d %H:%M:%S}"
+        return f"{self.pod_id} {self.metric} {self.gpu}: {self.samples} {self.what}, {stretch}"
+
+
 def sample_differences(
     here: Scene,
     since: datetime,
@@ -78,14 +95,15 @@ def sample_differences(
     every pod that the control plane shows now.
     """
     truth = true_samples(here, since, until or here.clock.now(), types, resolution)
+    return [str(odd) for odd in odd_samples(here, truth, data_dir)]
+
+
+def odd_samples(here: Scene, truth: pa.Table, data_dir: Path | None = None) -> list[Odd]:
+    """Published samples that are not the true ones, by pod, metric and GPU."""
     with duckdb.connect(str((data_dir or here.data_dir) / "published" / "runai.duckdb"), read_only=True) as con:
         con.execute("set TimeZone = 'UTC'")
         con.register("true_samples", truth)
-        found = con.execute(_COMPARED).fetchall()
-    return [
-        f"{pod} {metric} {gpu}: {count} {what}, {first:%d %H:%M:%S} to {last:%d %H:%M:%S}"
-        for pod, metric, gpu, what, count, first, last in found
-    ]
+        return [Odd(*row) for row in con.execute(_COMPARED).fetchall()]
 
 
 def true_samples(here: Scene, since: datetime, until: datetime, types: Sequence[str], resolution: int) -> pa.Table:
@@ -93,7 +111,7 @@ def true_samples(here: Scene, since: datetime, until: datetime, types: Sequence[
     step = resolution * SECOND
     first, end = micros(since) // step * step, micros(until - SETTLE_LAG) // step * step
     parts = [SAMPLES.empty_table()]
-    for pod in (shown.pod for shown in offered(here.world, here.clock.now()).values()):
+    for pod in (shown.pod for shown in here.shown().values()):
         start = max(first, -(-pod.started // step) * step)
         at = np.arange(start, max(start, min(end, pod.stopped)), step, dtype=np.int64)
         parts += [_series(pod, metric, at) for metric in types if metrics.applies(pod, metric)]

@@ -14,9 +14,10 @@ import duckdb
 
 from pipelines.run import RunResult, run
 from pipelines.settings import Settings
-from simulator import Clock, Simulator, Switches, World, WorldConfig
+from simulator import Clock, Simulator, Switches, TruthPod, World, WorldConfig
 from sources.runai.client import RunaiClient
 from sources.runai.credentials import AppToken, ClientCredentials
+from tests.behaviour.truth import offered
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -44,6 +45,9 @@ class Scene:
     destination: str
     # What the client is told of the server; the server's own version by default.
     api_version: str | None = None
+    concurrency: int = 4
+    # What was purged since then must have been read before; by default only what is still shown must be there.
+    watched_since: datetime | None = None
 
     @property
     def world(self) -> World:
@@ -73,10 +77,15 @@ class Scene:
             credentials,
             clock=lambda: self.clock.now() + clock_ahead,
             backoff=0.01,
-            concurrency=4,
+            concurrency=self.concurrency,
             api_version=version,
         ) as client:
             return run(self.settings(data_dir, **overrides), client)
+
+    def shown(self) -> dict[str, TruthPod]:
+        """Pods that the control plane shows, or showed at any time since it is watched, by id."""
+        now = self.clock.now()
+        return offered(self.world, now, self.watched_since or now)
 
     def advance(self, **stretch: float) -> None:
         """Let the world move on."""

@@ -368,6 +368,46 @@ def test_odd_answers_give_every_sample_once(tmp_path: Path, name: str) -> None:
         assert {row["labels"] for row in rows} == {'{"device":"nvidia0"}' if name == "unknown labels" else None}
 
 
+@pytest.mark.parametrize("version", ["2.20", "2.24"])
+def test_a_slice_that_no_field_tells_of_has_samples_though_nobody_saw_it_run(tmp_path: Path, version: str) -> None:
+    config = WorldConfig(pods=1, start=START, life_scale=0.001)
+    with small(tmp_path / "data", config=config, version=version) as here:
+        floor, created = here.clock.now() - DAY, here.clock.now() - timedelta(hours=1)
+        over = created + timedelta(minutes=30)
+        (pod,) = next(
+            pods
+            for pods in (
+                here.world.add(kind="sweep", created_at=created, completed_at=over, deleted_at=over) for _ in count()
+            )
+            if pods[0].pod.workload.request.mig
+        )
+        types = ("GPU_MEMORY_USAGE_BYTES",)
+        here.run(metrics=types)
+        assert [said for said in sample_differences(here, floor, types=types) if pod.id in said] == []
+        (row,) = [row for row in here.rows("pod_metric_coverage") if row["pod_id"] == pod.id]
+        assert (row["status"], row["reason"]) == ("ok", None)
+
+
+def test_series_of_several_gpus_that_get_another_label_are_published(quiet: Scene) -> None:
+    """Around the change an instant has two series of each GPU, and that is no sample twice."""
+    created = quiet.clock.now() - timedelta(hours=1)
+    (pod,) = next(
+        pods
+        for pods in (quiet.world.add(created_at=created, started_at=created) for _ in count())
+        if len(pods[0].gpus) > 1
+    )
+    for unknown_fields in (0.0, 1.0):
+        quiet.simulator.switches = Switches(samples_include_end=True, unknown_fields=unknown_fields)
+        quiet.run(metrics=("GPU_UTILIZATION_PER_GPU",))
+        edge = quiet.clock.now() - timedelta(minutes=2)
+        quiet.advance(minutes=30)
+    edge -= timedelta(minutes=30)
+    rows = [row for row in quiet.rows("pod_metrics") if (row["pod_id"], row["sampled_at"]) == (pod.id, edge)]
+    wanted = {(gpu, labels) for gpu in pod.gpus for labels in (None, '{"device":"nvidia0"}')}
+    assert {(row["gpu"], row["labels"]) for row in rows} == wanted
+    assert len(rows) == len(wanted)
+
+
 def test_an_hour_says_how_much_of_what_was_expected_is_there(quiet: Scene) -> None:
     (pod,) = start_pods(quiet, count=1)
     quiet.advance(minutes=32)

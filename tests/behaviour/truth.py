@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from simulator import TruthPod, World
+from simulator.instants import micros
 from sources.runai.reading.fields import as_instant
 
 _SAME = {
@@ -26,10 +27,10 @@ _INSTANTS = {
 }
 
 
-def offered(world: World, at: datetime) -> dict[str, TruthPod]:
-    """Pods that the control plane shows at an instant, deleted ones included, by id."""
-    moment = int(at.timestamp() * 1_000_000)
-    return {pod.id: pod for pod in world.truth_at(at) if world.knows(pod.pod, moment)}
+def offered(world: World, at: datetime, since: datetime | None = None) -> dict[str, TruthPod]:
+    """Pods that the control plane shows at an instant, deleted ones included, by id; or has shown since another."""
+    moment, first = micros(at), micros(since or at)
+    return {pod.id: pod for pod in world.truth_at(at) if world.knows(pod.pod, moment, first)}
 
 
 def expected(pod: TruthPod, version: str = "2.21") -> dict[str, Any]:

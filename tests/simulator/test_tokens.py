@@ -43,6 +43,16 @@ def test_a_token_opens_the_door(plane: Plane, style: str) -> None:
         assert status_with(plane, refused) == 401
 
 
+def test_tokens_outlive_an_upgrade_and_pods_change_their_looks(plane: Plane) -> None:
+    old = {pod["id"]: pod for pod in plane.pods()}
+    plane.simulator.upgrade("2.24")
+    new = {pod["id"]: pod for pod in plane.pods()}
+    assert old.keys() == new.keys()
+    assert all("nodeAffinity" in new[pod_id] and "nodeAffinity" not in old[pod_id] for pod_id in old)
+    assert "expiresIn" in json.loads(sign_in(plane).body)
+    assert sign_in(plane, V2, FORM).status == 200
+
+
 def test_every_endpoint_is_guarded(plane: Plane) -> None:
     pod = plane.world.truth()[0]
     for path in (

@@ -9,7 +9,7 @@ import pytest
 
 from tests.transforms.raw_files import DuckDBFiles, RawFiles, absence, at, pod, run
 from tests.transforms.tables import column, marts, refreshed, row, rows
-from transforms import Build, BuildBusy, Layout
+from transforms import Build, BuildBusy, Layout, database
 from transforms import build as build_module
 
 DAY = 24 * 60
@@ -191,6 +191,17 @@ def test_what_changed_since_the_last_publication_is_known(build: Build, files: D
     assert column(build, UNPUBLISHED) == ["a", "d"]
     assert build.refresh(as_of=at(3)).as_of == at(3)
     assert column(build, UNPUBLISHED) == ["a", "d"]
+
+
+def test_a_batch_of_pods_leaves_room_in_the_memory(
+    layout: Layout, files: DuckDBFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the models of a batch leave behind needs a part of it too, and a run that has read much another."""
+    monkeypatch.setattr(database, "_MEMORY", "38MB")
+    files.load("1", pods=[pod(f"pod-{number}") for number in range(600)], runs=[run()])
+    with Build(layout) as build:
+        build.take_in(files.store)
+        assert build.refresh().rebuilt_pods == 600
 
 
 def test_planning_sees_every_pod_after_a_refresh(build: Build, files: DuckDBFiles) -> None:

@@ -1,0 +1,225 @@
+"""Two weeks of hourly runs, and two of runs at random times, against a control plane that misbehaves throughout.
+
+Between any two requests pods are born, end, come late or are hidden; of the requests 5 % go wrong; clusters cannot be
+reached for hours; deleted pods are purged; half-way the control plane is upgraded. Then it rests for a day, and every
+published table must be the truth, or say what could not be had.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from bench.rounds import Goal
+from pipelines.run import RunResult
+from simulator import WorldConfig
+from sources.runai.catalogue import resolve
+from sources.runai.errors import RunaiError
+from sources.runai.versions import version_of
+from tests.behaviour.scene import START, Scene, scene
+from tests.trust.verdict import Look, Verdict, judge_gpu_seconds, judge_pods, judge_rebuild, judge_samples
+from tests.trust.weather import Meddler, Weather, outages
+
+# The world is this old when the first run comes: what was deleted in its first week is purged while the soak goes on.
+AGE: Final = timedelta(days=20)
+STORM_SHARE: Final = 0.03
+OLD, NEW = "2.21", "2.24"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one soak plays."""
+
+    title: str
+    seed: int
+    destination: str
+    # Hours between two runs, in turn.
+    gaps: tuple[float, ...]
+    pods: int = 260
+    metrics: str = "all"
+    resolution: int = 300
+    # Share of the requests before which something happens to the world.
+    meddling: float = 0.04
+    # Hours of calm at the end: windows that came short are asked for again after a day, and who came late is counted;
+    # where errors cancel in the sum, every day has to have its turn.
+    rest: tuple[float, ...] = (0.2, 1, 1, 24, *(1.0,) * 20)
+
+
+@dataclass
+class Log:
+    """What the runs of a soak did."""
+
+    results: list[RunResult] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+    # Those that failed although everything that went wrong was to pass.
+    needless: list[str] = field(default_factory=list)
+    in_a_row: int = 0
+    healed: int = 0
+    findings: Counter[str] = field(default_factory=Counter)
+
+
+def hourly(seed: int, days: float = 14) -> Plan:
+    """A run every hour."""
+    return Plan("hourly", seed, "duckdb", (1.0,) * round(24 * days))
+
+
+def random_times(seed: int, days: float = 14) -> Plan:
+    """Runs minutes, hours or up to three days apart."""
+    return Plan("at random times", seed, "filesystem", tuple(_random_gaps(Random(f"{seed}/gaps"), days * 24)))
+
+
+def play(seed: int) -> list[Goal]:
+    """Play both soaks in full."""
+    return soak(hourly(seed)) + soak(random_times(seed))
+
+
+def soak(plan: Plan, scratch: Path | None = None) -> list[Goal]:
+    """Play one soak, tell of it day by day, and hold the end against the truth."""
+    with TemporaryDirectory(prefix="soak-", dir=scratch) as folder, _scene(plan, Path(folder) / "data") as here:
+        one = Soak(plan, here)
+        one.play()
+        verdict = one.judge()
+    print("\n".join(verdict.said), flush=True)
+    return [replace(goal, what=f"{plan.title}: {goal.what}") for goal in verdict.goals]
+
+
+class Soak:
+    """One soak as it is played."""
+
+    def __init__(self, plan: Plan, here: Scene) -> None:
+        self._plan, self._here = plan, here
+        rng = Random(f"{plan.seed}/{plan.title}")
+        self._rng, self._weather = rng, Weather(rng)
+        self._meddler = Meddler(here.simulator, Random(f"{plan.seed}/{plan.title}/deeds"), plan.meddling)
+        self._log = Log()
+        self._projects = sorted({pod.project_id for pod in here.world.truth()})
+        self._since = here.clock.now() - timedelta(days=1)
+
+    def play(self) -> None:
+        """Run after run, and then the rest."""
+        here, plan = self._here, self._plan
+        here.simulator.on_request = self._meddler
+        at, day = here.clock.now(), self._weather.day()
+        today = at.date()
+        upgrade_at = len(plan.gaps) // 2
+        for number, gap in enumerate(plan.gaps):
+            if number == upgrade_at:
+                self._weather.upgrade()
+                here.simulator.upgrade(NEW)
+                here.api_version = OLD
+            # Whoever runs it learns of the upgrade some time later.
+            if number == min(upgrade_at + 3, len(plan.gaps) - 1):
+                here.api_version = NEW
+            if at.date() != today:
+                today, day = at.date(), self._weather.day()
+                self._tell(at)
+            is_stormy = number > 0 and self._rng.random() < STORM_SHARE
+            here.simulator.switches = self._weather.storm(day, self._projects) if is_stormy else day
+            self._run(at, is_stormy=is_stormy)
+            at += timedelta(hours=gap)
+            here.clock.set(max(at, here.clock.now()))
+        self._rest()
+
+    def judge(self) -> Verdict:
+        """Hold everything against the truth."""
+        plan, here, log = self._plan, self._here, self._log
+        verdict = Verdict(said=[f"-- {plan.title}, seed {plan.seed}, on {plan.destination}"])
+        verdict.at_least("runs", len(log.results) + log.failures.total(), len(plan.gaps) + len(plan.rest))
+        verdict.none("runs that failed of what passes", log.needless)
+        verdict.none("runs that failed and were not made good", ["the last"] * log.in_a_row)
+        verdict.none("warnings of counts after the rest", log.results[-1].reading.warnings)
+        judge_pods(verdict, here)
+        judge_gpu_seconds(verdict, here, log.looks, self._hidden())
+        types = resolve(plan.metrics, version_of(NEW))
+        forgets = False in self._weather.seen["metrics_of_deleted"]
+        judge_samples(verdict, here, types, self._since, plan.resolution, forgets=forgets)
+        judge_rebuild(verdict, here)
+        quiet = [result.requests for result in log.results]
+        files = {stat.st_ino: stat.st_size for stat in (file.lstat() for file in here.data_dir.rglob("*"))}
+        verdict.said += [
+            f"   switches: {self._weather.told()}",
+            f"   between requests: {dict(self._meddler.done.most_common())}",
+            f"   purged: {sum(pod.purged_at is not None for pod in here.shown().values())} pods that were read before",
+            f"   failed: {log.failures.total()} ({dict(log.failures)}), healed {log.healed}",
+            f"   warned of: {dict(log.findings.most_common())}",
+            f"   requests per run: median {median(quiet):.0f}; {sum(files.values()) / 1e6:.0f} MB on disk",
+            f"   seconds per run: first day {median(log.seconds[:24]):.2f}, last day {median(log.seconds[-24:]):.2f}",
+        ]
+        return verdict
+
+    def _hidden(self) -> set[str]:
+        """Pods that a run could not see for a while."""
+        of_projects = {pod.id for pod in self._here.world.truth() if pod.project_id in self._weather.hidden_projects}
+        return of_projects | self._meddler.hidden.keys()
+
+    def _rest(self) -> None:
+        here = self._here
+        here.simulator.on_request = None
+        here.simulator.switches = self._weather.calm()
+        self._meddler.reveal()
+        for hours in self._plan.rest:
+            here.advance(hours=hours)
+            self._run(here.clock.now(), is_stormy=False)
+
+    def _run(self, at: datetime, *, is_stormy: bool) -> None:
+        here, log, plan = self._here, self._log, self._plan
+        began = time.perf_counter()
+        try:
+            result = here.run(metrics=plan.metrics, resolution=plan.resolution)
+        except RunaiError as error:
+            log.failures[type(error).__name__] += 1
+            log.in_a_row += 1
+            if not is_stormy:
+                log.needless.append(f"{at:%d %b %H:%M}: {error}")
+            return
+        except Exception as error:
+            error.add_note(f"{plan.title}, seed {plan.seed}, at {at}")
+            raise
+        # What was purged before the first run was over, nobody could have.
+        here.watched_since = here.watched_since or here.clock.now()
+        log.healed += log.in_a_row
+        log.in_a_row = 0
+        log.seconds.append(time.perf_counter() - began)
+        log.results.append(result)
+        log.looks.append((at, here.clock.now()))
+        log.findings.update(finding.name for finding in result.findings)
+
+    def _tell(self, at: datetime) -> None:
+        log = self._log
+        last = log.results[-24:]
+        print(
+            f"   {self._plan.title} {at:%d %b}: {len(log.results)} runs, {log.failures.total()} failed, "
+            f"{sum(one.requests for one in last)} requests, {sum(one.retries for one in last)} retries, "
+            f"{sum(log.seconds[-24:]):.0f} s",
+            flush=True,
+        )
+
+
+def _scene(plan: Plan, data_dir: Path) -> AbstractContextManager[Scene]:
+    days = sum(plan.gaps) / 24
+    config = WorldConfig(
+        seed=plan.seed,
+        pods=plan.pods,
+        start=START,
+        late_share=0.1,
+        outages=outages(Random(f"{plan.seed}/outages"), START + AGE, days),
+    )
+    return scene(data_dir, plan.destination, config=config, version=OLD, after=AGE)
+
+
+def _random_gaps(rng: Random, hours: float) -> Iterator[float]:
+    while hours > 0:
+        gap = 72 * rng.random() ** 3
+        yield gap
+        hours -= gap

@@ -1,0 +1,59 @@
+"""A sample of the soak: the same weather, over fewer runs."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import duckdb
+import pytest
+
+from simulator import Switches
+from tests.trust.soak import Plan, hourly, random_times, soak
+from tests.trust.verdict import row_differences
+from tests.trust.weather import STORMY, UNPLAYED, Weather
+
+SAMPLES = (
+    Plan("hourly", 1, "duckdb", (1.0,) * 4, pods=80, meddling=0.08, rest=(1.0, 24.0, 2.0)),
+    Plan("at random times", 3, "filesystem", (0.3, 50.0, 9.0), 60, "basic", meddling=0.12, rest=(1.0, 25.0)),
+)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("plan", SAMPLES, ids=lambda plan: plan.title)
+def test_at_the_end_every_table_is_the_truth(plan: Plan, tmp_path: Path) -> None:
+    assert [goal for goal in soak(plan, tmp_path) if not goal.is_met] == []
+
+
+def test_two_weeks_are_two_weeks() -> None:
+    assert hourly(1).gaps == (1.0,) * 336
+    for seed in range(20):
+        gaps = random_times(seed).gaps
+        assert sum(gaps) >= 336
+        assert max(gaps) <= 72
+
+
+def test_every_switch_is_played_by_some_seed_or_left_alone_for_a_reason() -> None:
+    played: dict[str, set[Any]] = {}
+    for seed in range(5):
+        weather = Weather(Random(seed))
+        for _ in range(14):
+            weather.upgrade()
+            weather.day()
+        for name, values in weather.seen.items():
+            played[name] = played.get(name, set()) | values
+    assert all(len(values) > 1 for values in played.values())
+    assert {one.name for one in fields(Switches)} == {*played, *STORMY, *UNPLAYED}
+    assert not (played.keys() | set(STORMY)) & UNPLAYED.keys()
+
+
+def test_a_row_too_many_or_too_few_is_noticed(tmp_path: Path) -> None:
+    for name, values in (("left", "(1), (2), (2)"), ("right", "(2), (3)")):
+        folder = tmp_path / name / "published"
+        folder.mkdir(parents=True)
+        with duckdb.connect(str(folder / "runai.duckdb")) as con:
+            con.execute(f"create table numbers as select * from (values {values})")
+    found = row_differences(tmp_path / "left", tmp_path / "right")
+    assert sorted(found) == ["numbers only after: (3,)", "numbers only before: (1,)", "numbers only before: (2,)"]

@@ -1,0 +1,184 @@
+"""A soak's tables against the truth, as figures, with the first few differences of each kind."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import isclose
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from bench.rounds import Goal
+from pipelines.run import rebuild
+from simulator import World
+from simulator.instants import micros
+from simulator.world.metrics import gauges
+from tests.behaviour.lives import Life, lives
+from tests.behaviour.samples import odd_samples, true_samples
+from tests.behaviour.scene import Scene
+from tests.behaviour.truth import differences
+from tests.behaviour.usage import charge_differences, usage_differences
+
+_SHOWN: Final = 5
+# Children of a pod, and the columns that its payload alone decides.
+_CHILDREN: Final = {
+    "pod_containers": ("pod_id", "container_index", "container_name", "image"),
+    "pod_tolerations": ("pod_id", "toleration_index", "key", "operator", "value", "effect"),
+    "pod_node_pools": ("pod_id", "pool_index", "node_pool"),
+}
+
+
+Look = tuple[datetime, datetime]
+"""When a run that did not fail began and ended, by the world's clock."""
+
+
+@dataclass
+class Verdict:
+    """Goals, and what to print beside them."""
+
+    goals: list[Goal] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    def none(self, what: str, found: list[str]) -> None:
+        """Want no difference of a kind; the first few are told."""
+        self.goals.append(Goal(what, f"{len(found):,}", "0", is_met=not found))
+        self.said += [f"   {what}: {one}" for one in sorted(found)[:_SHOWN]]
+
+    def at_least(self, what: str, found: int, wanted: int) -> None:
+        """Want so many, so that nothing is proven by an empty world."""
+        self.goals.append(Goal(what, f"{found:,}", f">= {wanted:,}", is_met=found >= wanted))
+
+
+def judge_pods(verdict: Verdict, here: Scene) -> None:
+    """Every pod that the control plane ever showed, in its last state, with its children."""
+    truth, published = here.shown(), here.pods()
+    found = differences(published, truth, here.simulator.contract.version)
+    verdict.at_least("pods in the truth", len(truth), 1)
+    verdict.none("pods missing", [said for said in found if said.endswith(": lost")])
+    verdict.none("columns of pods that are wrong", [said for said in found if not said.endswith(": lost")])
+    verdict.none("pods made up", sorted(published.keys() - {pod.id for pod in here.world.truth()}))
+    true_children = {table: set[tuple[Any, ...]]() for table in _CHILDREN}
+    for pod_id, pod in truth.items():
+        payload = pod.payload()
+        names = ("key", "operator", "value", "effect")
+        rows = {
+            "pod_containers": [(one["name"], one["image"]) for one in payload["containers"]],
+            "pod_tolerations": [tuple(one[name] for name in names) for one in payload["tolerations"]],
+            "pod_node_pools": [(name,) for name in payload["requestedNodePools"]],
+        }
+        for table, children in rows.items():
+            true_children[table] |= {(pod_id, place, *child) for place, child in enumerate(children)}
+    for table, columns in _CHILDREN.items():
+        rows_ = {tuple(row[name] for name in columns) for row in here.rows(table)}
+        of_truth = {row for row in rows_ if row[0] in truth}
+        verdict.none(f"{table} that differ", [str(row) for row in of_truth ^ true_children[table]])
+
+
+def judge_gpu_seconds(verdict: Verdict, here: Scene, looks: list[Look], unsure: set[str]) -> None:
+    """Waits, runs and GPU-seconds of every pod, whether its allocation was seen or is told as unseen.
+
+    Of the pods in `unsure` nobody can say whether one of the looks had to see them run.
+    """
+    published = {row["pod_id"]: row for row in here.rows("pod_lifecycle")}
+    off, unseen, total = [], [], 0.0
+    for life in lives(here):
+        row = published.get(life.pod.id)
+        if row is None:
+            continue
+        # What was allocated, and what was not seen as allocated, are together all that it held.
+        lacking = row["unseen_seconds"] or 0.0
+        seconds = (row["allocated_gpu_seconds"] or 0.0) + float(life.gpus) * lacking
+        total += seconds
+        wanted = {"wait_seconds": life.wait_seconds(), "run_seconds": life.run_seconds(), "end_reason": life.end_reason}
+        off += [f"{life.pod.id}.{name}: {row[name]}, not {was}" for name, was in wanted.items() if row[name] != was]
+        if not isclose(seconds, life.gpu_seconds() or 0.0, rel_tol=1e-12, abs_tol=1e-6):
+            off.append(f"{life.pod.id}: {seconds} GPU-seconds, not {life.gpu_seconds()}")
+        if lacking and life.pod.id not in unsure and any(_sees_running(here.world, life, look) for look in looks):
+            unseen.append(f"{life.pod.id}: {lacking} s of {life.run_seconds()} s")
+    verdict.at_least("GPU-hours in the truth", int(total / 3600), 1)
+    verdict.none("waits, runs and GPU-seconds that are wrong", off)
+    verdict.none("allocations unseen though a run looked", unseen)
+    if here.simulator.switches.keeps_allocation:
+        verdict.none("days of GPU usage that are wrong", usage_differences(here))
+        verdict.none("charges that are wrong", charge_differences(here))
+
+
+def _sees_running(world: World, life: Life, look: Look) -> bool:
+    if life.started is None:
+        return False
+    begin, end = (micros(instant) for instant in look)
+    known_from = max(life.pod.visible, life.pod.started)
+    return known_from <= begin and end <= life.pod.stopped and world.reported(life.pod, begin) >= life.pod.started
+
+
+def judge_samples(
+    verdict: Verdict, here: Scene, types: Sequence[str], since: datetime, resolution: int, *, forgets: bool
+) -> None:
+    """Every sample that the control plane ever had, or a reason why not.
+
+    One that forgets gives no samples of deleted pods, so that of these no number tells whether enough was had.
+    """
+    series = [name for name in types if not gauges()[name].is_histogram]
+    truth = true_samples(here, since, here.clock.now(), series, resolution)
+    odd = odd_samples(here, truth)
+    coverage = {(row["pod_id"], row["metric"]): row for row in here.rows("pod_metric_coverage")}
+    lost, in_all = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for one in odd:
+        if one.what == "lost":
+            key = (one.pod_id, one.metric)
+            lost[key] = max(lost[key], one.samples)
+            in_all[key] += one.samples
+    told = Counter[str]()
+    untold = []
+    for key, samples in lost.items():
+        row = coverage.get(key)
+        lacking = row["wanted_seconds"] - row["covered_seconds"] if row and row["reason"] else 0
+        # A step at either end is rarely whole, and of a pod that was started again the API gives its last start alone.
+        if row and row["reason"] and (lacking >= (samples - 2) * resolution or not row["covered_seconds"]):
+            told[row["status"]] += in_all[key]
+        elif row and row["status"] == "ok" and samples <= 2:
+            # By its definition; why is in the ledger of windows alone.
+            told["ok, but for a step at either end"] += in_all[key]
+        else:
+            untold += [f"{one}, {lacking} s told of, {row and row['status']}" for one in odd if one[:2] == key]
+    verdict.at_least("samples in the truth", truth.num_rows, 1_000)
+    verdict.none("series with samples lost and no reason told", untold)
+    verdict.none("series with samples made up, repeated or wrong", [str(one) for one in odd if one.what != "lost"])
+    short = sum(samples for status, samples in told.items() if not (forgets and status == "not_found"))
+    share = short / max(truth.num_rows, 1)
+    verdict.goals.append(Goal("samples lost, with a reason told", f"{short:,} ({share:.3%})", "< 2 %", share < 0.02))
+    verdict.said.append(f"   lost, with a reason: {dict(told.most_common())}")
+    final = Counter(str(row["status"]) for row in coverage.values())
+    verdict.said.append(f"   coverage: {dict(final.most_common())}")
+
+
+def judge_rebuild(verdict: Verdict, here: Scene) -> None:
+    """What many runs made, row for row, against what one `rebuild` makes of the same raw tables."""
+    copy = here.data_dir.with_name(f"{here.data_dir.name}-rebuilt")
+    shutil.copytree(here.data_dir, copy, symlinks=True)
+    rebuild(here.settings(copy))
+    verdict.none("rows that differ after a rebuild", row_differences(here.data_dir, copy))
+    shutil.rmtree(copy)
+
+
+def row_differences(left: Path, right: Path) -> list[str]:
+    """Rows of published tables that only one of two data directories has."""
+    found = []
+    with duckdb.connect() as con:
+        con.execute("set TimeZone = 'UTC'")
+        for name, data_dir in (("l", left), ("r", right)):
+            con.execute(f"attach '{(data_dir / 'published').resolve() / 'runai.duckdb'}' as {name} (read_only)")
+        tables = con.execute("select table_name from duckdb_tables() where database_name = 'l'").fetchall()
+        views = con.execute(
+            "select view_name from duckdb_views() where database_name = 'l' and not internal"
+        ).fetchall()
+        for (table,) in [*tables, *views]:
+            for one, other in (("l", "r"), ("r", "l")):
+                rows = con.execute(f"select * from {one}.{table} except all select * from {other}.{table}").fetchall()
+                found += [f"{table} only {'before' if one == 'l' else 'after'}: {row}" for row in rows]
+    return found
