@@ -22,9 +22,9 @@ class Fault:
     path: str = ""
     # status: the error body; html: an ingress's page; truncated: JSON that stops half-way in a whole response;
     # reset: the connection breaks, no answer; cut: it breaks within the body; timeout: no answer for `seconds`;
-    # redirect: 307 to `location`; huge: a body of `size` bytes; bomb: the same, compressed; stall: half of the body, and
-    # then silence for `seconds`. What there would have been: gzip: compressed; garbled: with bytes that are no UTF-8;
-    # relabelled: under `status` and `content_type`.
+    # redirect: 307 to `location`; huge: a body of `size` bytes; bomb: the same, compressed; stall: half of the body,
+    # and then silence for `seconds`. What there would have been: gzip: compressed; garbled: with bytes that are no
+    # UTF-8; relabelled: under `status` and `content_type`.
     kind: Literal[
         "status",
         "html",

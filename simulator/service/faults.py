@@ -162,7 +162,7 @@ def _garbled(_fault: Fault, reply: Reply) -> Reply:
 
 
 def _relabelled(fault: Fault, reply: Reply) -> Reply:
-    return replace(reply, status=fault.status, content_type=fault.content_type)
+    return replace(reply, status=fault.status, content_type=fault.content_type) if reply.status == 200 else reply
 
 
 _ALTERED: Final[dict[str, Callable[[Fault, Reply], Reply]]] = {

@@ -91,7 +91,8 @@ class Wire:
         """Send one request and read the whole answer, whatever its status.
 
         Raises Unavailable without an answer, BrokenAnswer for one that is too large, cannot be decompressed or is
-        encoded in a way that was not asked for, ConfigurationError where the certificates do not fit. `path` is what follows the origin, query included.
+        encoded in a way that was not asked for, ConfigurationError where the certificates do not fit. `path` is what
+        follows the origin, query included.
         """
         request = self._http.build_request(method, self.origin + path, headers=headers, content=content)
         shown = path.partition("?")[0]

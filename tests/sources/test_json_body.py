@@ -58,7 +58,9 @@ def test_what_lies_too_deep_stays_text_and_costs_nothing_else(depth: int) -> Non
     assert found.encode() == deep[(DEEPEST // 2 - 1) * len(b'[{"a]": "\\"}", "b": ') : -(DEEPEST - 2)]
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"pods": [', b'{"a": "\xff"}', b"[" * 5_000, b"[" * 5_000 + b"{" + b"]" * 5_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b'{"pods": [', b'{"a": "\xff"}', b"[" * 5_000, b"[" * 5_000 + b"{" + b"]" * 5_000]
+)
 def test_what_is_no_json_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         parse_json(body)

@@ -6,96 +6,58 @@ that the program uses; the source's own by revision is asked for by a pipeline o
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from pipelines.cli import execute
 from pipelines.failures import explain
 from pipelines.run import root_cause
 from simulator import Clock, Simulator, World, WorldConfig
 from sources.runai import revision_pods
-from sources.runai.client import RunaiClient
+from tests.trust.door import Door, Shown
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
-ACCOUNT = ("collector", "canary-of-the-client-secret")
+ACCOUNT = ("collector", "c4n4ry-of/the+client secret&é")
 REVISION = "5e0c2a52-8f7c-4e42-9f2c-3b8f6a0f9d11"
-METRIC = "CPU_USAGE_CORES"
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a command left on the screen, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def last_line(self) -> str:
-        """The last line of stderr, or "" where there is none."""
-        return self.err.splitlines()[-1] if self.err else ""
 
 
 @dataclass
 class Tenant:
-    """The control plane, its address and the data directory.
-
-    `waits` are the seconds that clients would have slept; `timeout` is how long they wait for an answer.
-    """
+    """The control plane, its address, and the way to it."""
 
     simulator: Simulator
     url: str
-    data_dir: Path
-    timeout: float = 60.0
-    waits: list[float] = field(default_factory=list)
-
-    def run(self, *options: str, metrics: str = METRIC) -> Shown:
-        """Run once through the front door, by the world's clock, waiting for nothing."""
-        usual = ["--metrics", metrics, "--concurrency", "1", "--progress", "none", "--data-dir", str(self.data_dir)]
-        return self.shown(lambda: execute([*usual, *options]))
+    door: Door
 
     def read_revision(self) -> Shown:
         """Load the pods of the revision in a pipeline of somebody else's, told as the front door would."""
-        return self.shown(self._load_revision)
-
-    def shown(self, command: Callable[[], int]) -> Shown:
-        """Whatever a command says."""
-        out, err = io.StringIO(), io.StringIO()
-        with redirect_stdout(out), redirect_stderr(err), mock.patch("sources.runai.connection.RunaiClient", self._client):
-            code = command()
-        return Shown(code, out.getvalue(), err.getvalue())
+        return self.door.shown(self._load_revision)
 
     def keep(self, as_of: Path) -> None:
         """Copy the data directory, for `restore`."""
-        shutil.copytree(self.data_dir, as_of, symlinks=True)
+        shutil.copytree(self.door.data_dir, as_of, symlinks=True)
 
     def restore(self, as_of: Path) -> None:
         """Put the data directory back as it was."""
-        shutil.rmtree(self.data_dir, ignore_errors=True)
-        shutil.copytree(as_of, self.data_dir, symlinks=True)
-
-    def _client(self, *args: Any, **options: Any) -> RunaiClient:
-        fixed = {"clock": self.simulator.world.clock.now, "sleep": self.waits.append, "timeout": self.timeout}
-        return RunaiClient(*args, **(options | fixed))
+        shutil.rmtree(self.door.data_dir, ignore_errors=True)
+        shutil.copytree(as_of, self.door.data_dir, symlinks=True)
 
     def _load_revision(self) -> int:
+        folder = self.door.data_dir / "theirs"
         pipeline = dlt.pipeline(
             "theirs",
-            destination=dlt.destinations.duckdb(str(self.data_dir / "theirs.duckdb")),
+            destination=dlt.destinations.duckdb(str(self.door.data_dir / "theirs.duckdb")),
             dataset_name="raw",
-            pipelines_dir=str(self.data_dir / "theirs"),
+            pipelines_dir=str(folder),
         )
         try:
             pipeline.run(revision_pods([REVISION]), loader_file_format="parquet")
@@ -123,8 +85,8 @@ def tenant(data_dir: Path, **environment: str) -> Iterator[Tenant]:
             "SOURCES__RUNAI__CLUSTER_PODS": "true",
             "SOURCES__RUNAI__MAX_ATTEMPTS": "2",
         } | environment
-        made = Tenant(simulator, url, data_dir)
-        base = made.run(metrics="none")
+        made = Tenant(simulator, url, Door(data_dir, world.clock.now))
+        base = made.door.run(metrics="none")
         if base.code != 0:
             raise RuntimeError(f"the base could not be copied: {base.err}")
         world.clock.advance(timedelta(hours=1))

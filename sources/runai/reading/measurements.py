@@ -28,7 +28,7 @@ LARGEST_READING: Final = 1e18
 NO_INSTANT: Final = "a sample without an instant"
 
 _MOST_NESTED: Final = 2_000
-"""Lists and objects that do not follow one another: a series takes three, and Arrow's stack holds 5,000 in each other."""
+"""Lists and objects that do not follow one another: a series takes three, Arrow's stack holds 5,000 in each other."""
 _SERIES: Final = pa.struct(
     [
         ("type", pa.string()),
