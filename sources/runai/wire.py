@@ -13,7 +13,7 @@ from urllib.request import getproxies
 import httpx
 
 from sources.runai.address import is_loopback, origin
-from sources.runai.errors import BrokenAnswer, ConfigurationError, RunaiError, Unavailable
+from sources.runai.errors import BadRequest, BrokenAnswer, ConfigurationError, RunaiError, Unavailable
 from sources.runai.retries import retry_after_seconds
 from sources.runai.stats import Stats
 from sources.runai.tls import Tls, certificate_problem
@@ -29,6 +29,7 @@ ENCODINGS = ("gzip", "deflate")
 CONNECT_SECONDS = 10.0
 WRITE_SECONDS = 30.0
 POOL_SECONDS = 300.0
+LONGEST_SHOWN = 200
 # A server that drips bytes never trips the read time-out; a whole answer gets this many read time-outs.
 PATIENCE = 10
 
@@ -90,13 +91,13 @@ class Wire:
     ) -> Answer:
         """Send one request and read the whole answer, whatever its status.
 
-        Raises Unavailable without an answer, BrokenAnswer for one that is too large, cannot be decompressed or is
-        encoded in a way that was not asked for, ConfigurationError where the certificates do not fit. `path` is what
-        follows the origin, query included.
+        Raises BadRequest for what fits no URL, Unavailable without an answer, BrokenAnswer for one that is too large,
+        cannot be decompressed or is encoded in a way that was not asked for, ConfigurationError where the certificates
+        do not fit. `path` is what follows the origin, query included.
         """
-        request = self._http.build_request(method, self.origin + path, headers=headers, content=content)
         shown = path.partition("?")[0]
         try:
+            request = self._http.build_request(method, self.origin + path, headers=headers, content=content)
             response = self._http.send(request, stream=True)
             try:
                 body = self._read(response, shown)
@@ -104,8 +105,11 @@ class Wire:
                 response.close()
                 self._stats.add(requests=1, bytes=response.num_bytes_downloaded)
             return Answer(response.status_code, body, response.headers, datetime.now(UTC))
+        except httpx.InvalidURL:
+            # An id of the server's own may be longer than any URL.
+            problem: RunaiError = BadRequest(f"{method} {shown[:LONGEST_SHOWN]}… cannot be put into a URL.")
         except httpx.DecodingError:
-            problem: RunaiError = BrokenAnswer(f"The body of {method} {shown} cannot be decompressed.", path=shown)
+            problem = BrokenAnswer(f"The body of {method} {shown} cannot be decompressed.", path=shown)
         except httpx.TransportError as error:
             problem = certificate_problem(error, self.host) or Unavailable(
                 f"No answer from {self.host} to {method} {shown} ({redact(_describe(error))}). "

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sources.runai.errors import BrokenAnswer, ConfigurationError, Unavailable
+from sources.runai.errors import BadRequest, BrokenAnswer, ConfigurationError, Unavailable
 from sources.runai.stats import Stats
 from sources.runai.tls import Tls
 from sources.runai.wire import LARGEST_BODY_BYTES, Wire
@@ -117,6 +117,14 @@ def test_a_body_beyond_all_measure_is_broken(compressed: bool) -> None:
         assert len(send(server, largest_body=300_000)) == 300_000
         with pytest.raises(BrokenAnswer, match="larger than 299,999 bytes"):
             send(server, largest_body=299_999)
+
+
+def test_what_fits_no_url_is_refused_and_not_repeated_at_length() -> None:
+    line = wire("http://127.0.0.1:9")
+    with pytest.raises(BadRequest, match=r"^GET /pods/x+… cannot be put into a URL\.$") as refused:
+        line.send("GET", "/pods/" + "x" * 70_000, {})
+    line.close()
+    assert len(str(refused.value)) < 300
 
 
 def test_a_body_that_is_announced_too_large_is_not_read() -> None:
