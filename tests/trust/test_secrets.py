@@ -8,7 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -55,7 +55,7 @@ def test_what_a_umask_closes_stays_closed(leaks: Leaks) -> None:
     assert leaks.open == []
 
 
-SPELLINGS = {
+SPELLINGS: dict[str, Callable[[str], bytes]] = {
     "as it is": lambda text: text.encode(),
     "in capitals": lambda text: text.upper().encode(),
     "in a URL": lambda text: quote(text, safe="").encode(),
