@@ -27,8 +27,18 @@ _SHORTEST: Final = 8
 """Characters of a secret in the environment; shorter ones stand in words that hold none."""
 
 
+# Controls other than tabs and line ends, what turns the direction of the text around it, and half of a character.
+_STEERING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def harmless(text: str) -> str:
+    """The text with a mark in place of every character that would steer a terminal: names come from anybody."""
+    return _STEERING.sub("\ufffd", text)
+
+
 def redact(text: str) -> str:
-    """The text without what looks like a credential, and without what the environment says to be one."""
+    """The text, harmless, without what looks like a credential and what the environment says to be one."""
+    text = harmless(text)
     for secret in _of_environment():
         text = text.replace(secret, "***")
     return _SECRETS.sub(lambda found: f"{found[1] or found[2] or found[3] or found[4]}***", text)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dlt.common.logger import _create_logger
 
-from pipelines.logs import log_file, redact
+from pipelines.logs import harmless, log_file, redact
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,12 @@ def test_what_the_environment_calls_a_secret_is_blotted_out(
 ) -> None:
     monkeypatch.setenv(name, value)
     assert redact(text) == expected
+
+
+def test_no_character_steers_the_terminal() -> None:
+    tricks = "\x00\x07\x1b\x7f\x85\x9b\u202e\u2066\ud800\r"
+    assert harmless(f"a{tricks}b\tc\nü 名前") == "a" + "\ufffd" * len(tricks) + "b\tc\nü 名前"
+    assert redact("\x1b[31m") == "\ufffd[31m"
 
 
 def test_a_log_holds_our_words_and_tracebacks_without_secrets(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -29,6 +30,12 @@ class Shown:
     def last_line(self) -> str:
         """The last line of stderr, or "" where there is none."""
         return self.err.splitlines()[-1] if self.err else ""
+
+    @property
+    def steering(self) -> list[str]:
+        """Characters on the screen that would steer a terminal."""
+        kinds = {"Cc", "Cs"}
+        return [char for char in self.out + self.err if unicodedata.category(char) in kinds and char not in "\n\t"]
 
     @property
     def warnings(self) -> list[str]:

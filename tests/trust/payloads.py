@@ -138,8 +138,8 @@ def played(folder: Path, plain: Sequence[bytes], deleted: Sequence[bytes], bodie
 
 def _told(account: Account, door: Door, command: str) -> None:
     shown = door.run() if command == "run" else door.command(command)
-    if shown.code != 0:
-        print(f"{command}: {shown.last_line}")
+    if shown.code != 0 or shown.steering:
+        print(f"{command}: {shown.last_line} {shown.steering}")
         account.crashes += 1
 
 

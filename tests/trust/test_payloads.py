@@ -111,12 +111,16 @@ def here(tmp_path: Path) -> Iterator[Tenant]:
         yield made
 
 
-def test_a_pod_that_moves_to_another_workload_stays_one_pod(here: Tenant) -> None:
+def test_a_pod_that_moves_stays_one_pod_and_no_name_steers_the_terminal(here: Tenant) -> None:
     world = here.simulator.world
     pod = next(pod for pod in offered(world, world.clock.now()).values() if pod.completed_at is None)
     other = "7a1e2b54-4f57-4c39-8f0b-8d9ad1f0c001"
     world.edit(pod.id, workloadId=other, workloadName="=other")
-    assert here.door.run(metrics="none").code == 0
+    for one in offered(world, world.clock.now()):
+        world.edit(one, projectName="\x1b]0;owned\x07\u202eeman", **{"\x1b[31mfield": 1})
+    shown = here.door.run(metrics="none")
+    assert (shown.code, shown.steering) == (0, [])
+    assert "]0;owned" in shown.out
     with duckdb.connect(str(here.door.data_dir / "published" / "runai.duckdb"), read_only=True) as con:
         found = con.execute(f"select workload_id, workload_name from pods where pod_id = '{pod.id}'").fetchall()
         (current,) = con.execute(
