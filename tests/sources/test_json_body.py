@@ -47,7 +47,7 @@ def test_digits_without_end_keep_their_text() -> None:
     assert parse_json(b"[" + b"9" * 5_000 + b", 7, -" + b"1" * 5_000 + b"]") == ["9" * 5_000, 7, "-" + "1" * 5_000]
 
 
-@pytest.mark.parametrize("depth", [1_500, 200_000])
+@pytest.mark.parametrize("depth", [1_500, 20_000])
 def test_what_lies_too_deep_stays_text_and_costs_nothing_else(depth: int) -> None:
     deep = b'[{"a]": "\\"}", "b": ' * depth + b"1" + b"}]" * depth
     (found, other) = parse_json(b'[{"pod": ' + deep + b'}, {"pod": "]"}]')

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
@@ -75,7 +76,8 @@ FAULTS: Final = {
 TLS: Final = ("unknown issuer", "expired", "another name", "private CA", "no TLS")
 # The clock stands still, so that nothing but the fault can make a difference.
 _COMPARED: Final = ("pods", "pod_history", "pod_metrics", "pod_metric_coverage", "pod_counts", "cluster_pods")
-_SHORT_SECONDS: Final = 0.5
+_SHORT_SECONDS: Final = 2.0
+_LONG_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -126,10 +128,16 @@ class Matrix:
         self._folder = folder
         here.keep(self._base)
         self._generation = _generation(here)
+
+    @cached_property
+    def _wanted(self) -> dict[str, set[Any]]:
+        """The tables of a run that nothing disturbed; made when they are first needed, in place of what lies there."""
+        here = self._here
+        here.restore(self._base)
         shown = here.door.run()
         if shown.code != 0 or shown.warnings:
             raise RuntimeError(f"an undisturbed run is no measure: {shown}")
-        self._wanted = _tables(here)
+        return _tables(here)
 
     def play(self, cell: Cell) -> Cell:
         """What comes of the cell's fault."""
@@ -141,13 +149,14 @@ class Matrix:
             with over_tls(here, cell.fault, self._folder):
                 return self._found(cell, here.door.run(), "")
         fault = replace(FAULTS[cell.fault], path=ENDPOINTS[cell.endpoint])
-        here.door.timeout = _SHORT_SECONDS if "silence" in cell.fault else 60.0
+        here.door.timeout = _SHORT_SECONDS if "silence" in cell.fault else _LONG_SECONDS
         run = here.read_revision if cell.endpoint == "revision" else here.door.run
         with raw_server([ok()] * 9) as elsewhere:
             location = f"http://localhost:{elsewhere.port}/api/v1/token"
             here.simulator.switches = Switches(faults=(replace(fault, location=location),))
             shown = run()
             here.simulator.switches = Switches()
+        here.door.timeout = _LONG_SECONDS
         found = self._found(cell, shown, fault.path)
         strays = f", {elsewhere.connections} sent elsewhere" if elsewhere.connections else ""
         return replace(found, tables=found.tables + strays)
@@ -164,8 +173,8 @@ class Matrix:
         outcome = _noted(self._here)
         if _generation(self._here) == self._generation:
             return outcome, "as before"
-        found = _tables(self._here)
-        return outcome, ", ".join(filter(None, map(_difference, self._wanted, self._wanted.values(), found.values())))
+        found, wanted = _tables(self._here), self._wanted
+        return outcome, ", ".join(filter(None, map(_difference, wanted, wanted.values(), found.values())))
 
 
 def _difference(name: str, wanted: set[Any], found: set[Any]) -> str:

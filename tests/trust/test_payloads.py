@@ -22,6 +22,7 @@ from sources.runai.reading.observations import LONGEST_REJECT, Observations, Rea
 from sources.runai.reading.payload import why_unreadable
 from tests.behaviour.truth import offered
 from tests.readme.page import fences
+from tests.sources.reading.rows import pod_row
 from tests.trust.apart import apart
 from tests.trust.hostile import RAW, TEXTS, metrics, pods, text_of
 from tests.trust.payloads import Account, drawn, pages, played
@@ -41,17 +42,18 @@ POD: dict[str, Any] = {
 @settings(max_examples=100)
 @given(st.lists(pods(), max_size=2))
 def test_each_payload_of_an_answer_is_a_row_or_a_reject_and_comes_once(payloads: list[Any]) -> None:
-    values = parse_json(text_of({"pods": payloads}))["pods"]
+    twins = [payload | {"name": "another"} for payload in payloads if isinstance(payload, dict)]
+    values = parse_json(text_of({"pods": [*payloads, *twins]}))["pods"]
     rows, rejects = read(values, values)
     for value in values:
-        is_pod = why_unreadable(value) is None
-        assert (is_pod and value["id"] in rows) or as_json(value)[:LONGEST_REJECT] in rejects
+        is_row = why_unreadable(value) is None and pod_row(value)["content_hash"] in rows
+        assert is_row or as_json(value)[:LONGEST_REJECT] in rejects
     assert len(rows) == len(set(rows)) == len({value["id"] for value in values if why_unreadable(value) is None})
     assert len(rejects) == len(set(rejects))
 
 
 def read(*answers: list[Any]) -> tuple[list[str], list[str]]:
-    """Ids of the rows, and texts of the rejects, of some answers read one after the other."""
+    """Content hashes of the rows, and texts of the rejects, of some answers read one after the other."""
     seen = Observations(NothingKnown(), ReadingReport(), created_until=NOW, deleted_since=NOW)
     for answer in answers:
         seen.take(answer, NOW, found_by="all")
@@ -60,7 +62,7 @@ def read(*answers: list[Any]) -> tuple[list[str], list[str]]:
     def told(table: str, column: str) -> list[str]:
         return tables[table].column(column).to_pylist() if table in tables else []
 
-    return told("pods", "id"), told("rejects", "payload")
+    return told("pods", "content_hash"), told("rejects", "payload")
 
 
 @settings(max_examples=200)

@@ -280,7 +280,7 @@ DEEP = {
 @pytest.mark.parametrize("kind", DEEP)
 def test_a_body_of_any_depth_is_read_and_ends_no_process(kind: str) -> None:
     opening, closing = DEEP[kind]
-    deep = opening * 100_000 + b"1" + closing * 100_000
+    deep = opening * 20_000 + b"1" + closing * 20_000
     body = b'{"measurements": [{"type": "CPU_USAGE_CORES", "values": []}], "new": ' + deep + b"}"
     read = "print(measurements_of(sys.stdin.buffer.read(), {}).returned)"
     script = f"import sys; from sources.runai.reading.measurements import measurements_of; {read}"
