@@ -8,7 +8,8 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,40 +20,51 @@ import pytest
 
 from pipelines.settings import ROOT
 from tests.trust.apart import apart
-from tests.trust.secrets import CORE, Leaks, Search, canaries, failures, open_to_others, played
+from tests.trust.secrets import CORE, Leaks, Search, canaries, failures, go_well, open_to_others, played
+from tests.trust.tenant import Tenant
 
-SAMPLE = (
-    "list: echo",
-    "token: echo in a page",
-    "workload: echo",
-    "metrics: echo",
-    "a proxy that refuses",
-    "no CA bundle",
-    "a library that tells everything",
-)
+ECHOES = ("list: echo", "token: echo in a page", "a library that tells everything")
+OTHERS = ("workload: echo", "metrics: echo", "a proxy that refuses", "no CA bundle")
+
+
+@dataclass
+class Kept:
+    """What is searched, and where; made under a umask that closes everything."""
+
+    here: Tenant
+    search: Search
+    folder: Path
+
+    def played(self, names: Sequence[str]) -> Leaks:
+        chosen = {name: fail for name, fail in failures(self.folder).items() if name in names}
+        return played(self.here, self.search, chosen)
 
 
 @pytest.fixture(scope="module")
-def leaks() -> Iterator[Leaks]:
+def kept() -> Iterator[Kept]:
     before = os.umask(0o077)
     try:
         with apart() as folder, canaries(folder) as (here, search):
-            chosen = {name: fail for name, fail in failures(folder).items() if name in SAMPLE}
-            found = played(here, search, chosen)
-            found.open = open_to_others(here.door.data_dir)
-            yield found
+            yield Kept(here, search, folder)
     finally:
         os.umask(before)
 
 
-def test_no_byte_of_a_canary_is_anywhere_after_failures(leaks: Leaks) -> None:
-    assert leaks.search.found == []
-    assert (leaks.failures, leaks.unfailed) == (len(SAMPLE), [])
-    assert leaks.search.files > 100
+def test_what_a_umask_closes_stays_closed(kept: Kept) -> None:
+    assert open_to_others(kept.here.door.data_dir) == []
 
 
-def test_what_a_umask_closes_stays_closed(leaks: Leaks) -> None:
-    assert leaks.open == []
+def test_no_answer_that_repeats_a_canary_leaves_a_byte_of_it(kept: Kept) -> None:
+    leaks = kept.played(ECHOES)
+    assert (kept.search.found, leaks.failures, leaks.unfailed) == ([], len(ECHOES), [])
+
+
+def test_no_byte_of_a_canary_is_anywhere_after_failures_and_runs(kept: Kept) -> None:
+    leaks = kept.played(OTHERS)
+    go_well(kept.here, kept.search)
+    kept.search.folder(kept.here.door.data_dir)
+    assert (kept.search.found, leaks.failures, leaks.unfailed) == ([], len(OTHERS), [])
+    assert kept.search.files > 100
 
 
 SPELLINGS: dict[str, Callable[[str], bytes]] = {
@@ -89,7 +101,8 @@ def test_a_canary_is_found_in_tables_and_in_names(tmp_path: Path) -> None:
     search = Search()
     search.learn(CORE)
     search.folder(tmp_path)
-    assert {Path(where.split(" (")[0]).name for where in search.found} == {"a.duckdb", "b.parquet", f"{CORE}.txt"}
+    found = {(Path(where.partition(" (")[0]).name, where.partition(" (")[2]) for where in search.found}
+    assert found >= {("a.duckdb", "unpacked)"), ("b.parquet", "unpacked)"), (f"{CORE}.txt", "its name)")}
 
 
 def test_examples_of_secrets_are_no_secrets(tmp_path: Path) -> None:
