@@ -229,7 +229,7 @@ def look_at(search: Search, name: str, shown: Shown) -> None:
 
 
 def played(here: Tenant, search: Search, chosen: dict[str, Failure]) -> Leaks:
-    """Let everything fail that was chosen, and look through what is left."""
+    """Let everything fail that was chosen, and look through screens and logs."""
     leaks = Leaks(search)
     for name, fail in chosen.items():
         shown = fail(here)
@@ -240,7 +240,6 @@ def played(here: Tenant, search: Search, chosen: dict[str, Failure]) -> Leaks:
         # Only the last logs are kept.
         for path in here.door.data_dir.rglob("*.log"):
             search.text(f"{name}: {path.name}", path.read_bytes())
-    search.folder(here.door.data_dir)
     return leaks
 
 
