@@ -22,7 +22,7 @@ SAMPLE = [
     ("revision", "redirect"),
     ("metrics", "207"),
     ("token", "401 once"),
-    ("clusters", "405"),
+    ("clusters", "truncated"),
     ("any", "another name"),
 ]
 

@@ -25,7 +25,7 @@ from tests.readme.page import fences
 from tests.sources.reading.rows import pod_row
 from tests.trust.apart import apart
 from tests.trust.hostile import RAW, TEXTS, metrics, pods, text_of
-from tests.trust.payloads import Account, drawn, pages, played
+from tests.trust.payloads import drawn, pages, played
 from tests.trust.tenant import Tenant, tenant
 
 NOW = datetime(2026, 1, 5, 7, tzinfo=UTC)
@@ -83,28 +83,22 @@ def test_each_sample_of_a_body_is_read_or_told(body: Any) -> None:
     assert len(found.series) + found.misplaced["a series of no type"] >= len(parts or ())
 
 
-@pytest.fixture(scope="module")
-def account() -> Account:
-    (page,) = pages(drawn(pods(), 300, 1))
-    with apart() as folder:
-        return played(folder, page[:200], page[200:], drawn(metrics(), 50, 1))
-
-
-def test_hostile_pages_go_through_the_front_door(account: Account) -> None:
-    assert (account.crashes, account.lost, account.changes) == (0, 0, 0)
-    assert account.payloads == account.rows + account.rejects == 300
-    assert account.rejects > 0
-    assert account.samples > 0
-
-
-def test_what_is_as_long_or_deep_as_can_be_is_kept_beside_the_others() -> None:
+def extremes() -> list[bytes]:
+    """Pods whose texts are as long, and whose numbers and lists as large or deep, as can be."""
     long = POD | {"name": MEGABYTE, "projectName": MEGABYTE, "containers": [{"name": MEGABYTE, "image": MEGABYTE}]}
     odd = [POD | {"id": f"odd {n}", "name": mark, "requestedResources": {"gpu": mark}} for n, mark in enumerate(RAW)]
     named = [POD | {"id": f"{text} {n}", "name": text, "k8sPhase": text} for n, text in enumerate(TEXTS)]
-    payloads = [text_of(one) for one in (long, POD | {"id": MEGABYTE}, *odd, *named)]
+    return [text_of(one) for one in (long, POD | {"id": MEGABYTE}, *odd, *named)]
+
+
+def test_hostile_pages_go_through_the_front_door() -> None:
+    (page,) = pages(drawn(pods(), 200, 1))
     with apart() as folder:
-        account = played(folder, payloads, [], [b'{"measurements": null}'])
-    assert (account.crashes, account.lost, account.changes, account.rejects) == (0, 0, 0, 0)
+        account = played(folder, page, extremes(), drawn(metrics(), 50, 1))
+    assert (account.crashes, account.lost, account.changes) == (0, 0, 0)
+    assert account.payloads == account.rows + account.rejects == len(page) + len(extremes())
+    assert account.rejects > 0
+    assert account.samples > 0
 
 
 @pytest.fixture
