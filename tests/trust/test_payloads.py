@@ -88,7 +88,9 @@ def extremes() -> list[bytes]:
     long = POD | {"name": MEGABYTE, "projectName": MEGABYTE, "containers": [{"name": MEGABYTE, "image": MEGABYTE}]}
     odd = [POD | {"id": f"odd {n}", "name": mark, "requestedResources": {"gpu": mark}} for n, mark in enumerate(RAW)]
     named = [POD | {"id": f"{text} {n}", "name": text, "k8sPhase": text} for n, text in enumerate(TEXTS)]
-    return [text_of(one) for one in (long, POD | {"id": MEGABYTE}, *odd, *named)]
+    # Beyond what Python's instants hold, and DuckDB's do.
+    late = POD | {"id": "late", "containers": [{"name": "c", "image": "i", "startedAt": "9999-12-31T23:59:59-12:00"}]}
+    return [text_of(one) for one in (long, late, POD | {"id": MEGABYTE}, *odd, *named)]
 
 
 def test_hostile_pages_go_through_the_front_door() -> None:
