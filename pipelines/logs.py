@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 _KEPT: Final = 20
 _OURS: Final = ("pipelines", "sources", "transforms")
@@ -18,12 +19,37 @@ _DLT: Final = logging.getLogger("dlt")
 _SECRETS: Final = re.compile(
     r"(?i)(bearer\s+)[\w.~+/=-]{16,}|\b(eyJ)[\w-]{8,}\.[\w.-]+"
     r"|((?:client|app)_?secret[\"']?\s*[:=]\s*[\"']?|(?:access|id|refresh)_?token[\"']?\s*[:=]\s*[\"']?)[^\"'\s&,}]+"
+    # Who one is to a proxy or a store, in its URL.
+    r"|(://)[^/\s\"'@]+(?=@)"
 )
+_TELLING: Final = re.compile(r"(?i)token|secret|passw|credential|(api|access|account|private)_?key|connection_string")
+_SHORTEST: Final = 8
+"""Characters of a secret in the environment; shorter ones stand in words that hold none."""
+
+
+# Controls other than tabs and line ends, what turns the direction of the text around it, and half of a character.
+_STEERING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def harmless(text: str) -> str:
+    """The text with a mark in place of every character that would steer a terminal: names come from anybody."""
+    return _STEERING.sub("\ufffd", text)
 
 
 def redact(text: str) -> str:
-    """The text without anything that looks like a credential."""
-    return _SECRETS.sub(lambda found: f"{found[1] or found[2] or found[3]}***", text)
+    """The text, harmless, without what looks like a credential and what the environment says to be one."""
+    text = harmless(text)
+    for secret in _of_environment():
+        text = text.replace(secret, "***")
+    return _SECRETS.sub(lambda found: f"{found[1] or found[2] or found[3] or found[4]}***", text)
+
+
+def _of_environment() -> list[str]:
+    """Values of variables whose names tell of secrets, whoever is meant to read them; longest first."""
+    values = [value for name, value in os.environ.items() if _TELLING.search(name) and len(value) >= _SHORTEST]
+    return sorted(
+        {form for value in values for form in (value, repr(value)[1:-1], quote(value))}, key=len, reverse=True
+    )
 
 
 class _Redacting(logging.Formatter):

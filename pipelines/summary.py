@@ -13,6 +13,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.logs import harmless
 from pipelines.published import Row, published, published_rows, rows
 from pipelines.screen import facts, near, show
 from pipelines.settings import DEFAULT_DATA_DIR, ROOT, Settings
@@ -112,7 +113,7 @@ def _by_project(projects: Iterable[Row]) -> Table:
     for name in ("pods", "running", "GPUs"):
         shown.add_column(name, justify="right")
     for row in projects:
-        shown.add_row(Text(row["project"]), f"{row['pods']:,}", f"{row['running']:,}", f"{row['gpus']:,.1f}")
+        shown.add_row(Text(harmless(row["project"])), f"{row['pods']:,}", f"{row['running']:,}", f"{row['gpus']:,.1f}")
     return shown
 
 
@@ -142,7 +143,7 @@ def warnings_of(result: RunResult) -> list[str]:
 
 def _warnings(result: RunResult, settings: Settings) -> list[Text]:
     said = warnings_of(result)
-    lines = [Text.assemble(("! ", "yellow"), text) for text in said[:_MOST_WARNINGS]]
+    lines = [Text.assemble(("! ", "yellow"), harmless(text)) for text in said[:_MOST_WARNINGS]]
     if len(said) > _MOST_WARNINGS:
         lines.append(Text(f"! and {len(said) - _MOST_WARNINGS} more, in {near(settings.state_dir / 'logs')}", "yellow"))
     return [Text(), *lines] if lines else []

@@ -3,7 +3,7 @@
 
 -- Go's zero time, year 1, is how the API's server says "never".
 create or replace temp macro known_instant(instant) as
-    case when year(instant) > 1 then instant end;
+    case when year(instant) between 2 and 9999 then instant end;
 
 -- Text of the API as an instant; text without a zone is UTC.
 create or replace temp macro instant_from_text(text) as

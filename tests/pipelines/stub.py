@@ -18,7 +18,8 @@ TOKEN = "/api/v1/token"
 def stub(answers: Mapping[str, Answer], *, date: str | None = None) -> Iterator[str]:
     """Serve `path -> (status, body)`, the longest path that the request's begins with; yields the address.
 
-    The key may go on with `?name=value`, which the request's parameters must contain.
+    Bytes are sent as they are, all else as JSON. The key may go on with `?name=value`, which the request's parameters
+    must contain.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -26,7 +27,7 @@ def stub(answers: Mapping[str, Answer], *, date: str | None = None) -> Iterator[
 
         def do_GET(self) -> None:
             status, body = self._answer()
-            content = json.dumps(body).encode()
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))

@@ -116,7 +116,7 @@ def test_wrong_usage_is_one_message_and_exit_code_2(
         ({"BASE_URL": "https://acme.run.ai", "CLIENT_ID": "x"}, "client_secret is missing"),
         (
             {"BASE_URL": "https://acme.run.ai", "TOKEN": "c4nary", "CA_BUNDLE": "/no/ca.pem"},
-            "/no/ca.pem cannot be used",
+            "SOURCES__RUNAI__CA_BUNDLE names cannot be used",
         ),
         ({"BASE_URL": "https://acme.run.ai", "TOKEN": "c4nary", "CONCURRENCY": "many"}, "settings cannot be read"),
     ],

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dlt.common.logger import _create_logger
 
-from pipelines.logs import log_file, redact
+from pipelines.logs import harmless, log_file, redact
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,30 @@ from pipelines.logs import log_file, redact
 )
 def test_what_looks_like_a_credential_is_blotted_out(text: str, expected: str) -> None:
     assert redact(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text", "expected"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", "c4nary/+=", "signed with c4nary/+= today", "signed with *** today"),
+        ("AWS_SECRET_ACCESS_KEY", "c4nary/+=", "?key=c4nary/%2B%3D", "?key=***"),
+        ("SOURCES__OTHER__PASSWORD", "c4nary\\n", r"{'a': 'c4nary\\n'}", "{'a': '***'}"),
+        ("HTTPS_PROXY", "http://me:c4nary@proxy:1", "via http://me:c4nary@proxy:1/", "via http://***@proxy:1/"),
+        ("PGPASSWORD", "short", "a short word", "a short word"),
+        ("HOME", "/home/collector", "in /home/collector", "in /home/collector"),
+    ],
+)
+def test_what_the_environment_calls_a_secret_is_blotted_out(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, text: str, expected: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert redact(text) == expected
+
+
+def test_no_character_steers_the_terminal() -> None:
+    tricks = "\x00\x07\x1b\x7f\x85\x9b\u202e\u2066\ud800\r"
+    assert harmless(f"a{tricks}b\tc\nü 名前") == "a" + "\ufffd" * len(tricks) + "b\tc\nü 名前"
+    assert redact("\x1b[31m") == "\ufffd[31m"
 
 
 def test_a_log_holds_our_words_and_tracebacks_without_secrets(tmp_path: Path) -> None:
