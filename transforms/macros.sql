@@ -91,7 +91,8 @@ create or replace temp macro whole_bytes(amount) as
     try_cast(ceil(amount) as bigint);
 
 -- The index of a GPU from its label, and the other labels of a series, to which a label that is no index goes.
-create or replace temp macro gpu_index(gpu) as try_cast(gpu as smallint);
+create or replace temp macro gpu_index(gpu) as
+    if(cast(try_cast(gpu as smallint) as varchar) = gpu, try_cast(gpu as smallint), null);
 
 create or replace temp macro series_labels(gpu, labels) as
     if(
