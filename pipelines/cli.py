@@ -39,6 +39,7 @@ Examples:
   pods_pipeline.py status --max-age 2h      exit code 3 when it is older
   pods_pipeline.py rebuild                  all tables again, without the API
   pods_pipeline.py report                   the HTML report again
+  pods_pipeline.py prune --dry-run          how much space could be had back
 
 Exit codes:
   0 published   1 failed   2 configuration or usage
@@ -193,10 +194,8 @@ def rebuild(
     """Build, audit and publish all tables again from raw, without the API."""
     settings = Settings(data_dir=data_dir, destination=destination, progress=progress, debug=debug)
     from pipelines.published import published_rows
-    from transforms import Layout
 
-    if destination == "duckdb" and not Layout(settings.data_dir).warehouse.exists():
-        raise UsageError(f"nothing was ever loaded into {settings.data_dir}: start with a run.")
+    _need_warehouse(settings)
     with _watched(settings) as listener:
         from pipelines import run as pipeline
         from pipelines.summary import show_summary
@@ -215,6 +214,35 @@ def report(*, data_dir: DataDir = DEFAULT_DATA_DIR, debug: Debug = False) -> int
 
     print(near(renew(data_dir)))
     return 0
+
+
+@app.command
+def prune(
+    *,
+    dry_run: Annotated[
+        bool, Parameter(help="Say what would be removed, and remove nothing. Example: prune --dry-run")
+    ] = False,
+    destination: Destination = "duckdb",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    debug: Debug = False,
+) -> int:
+    """Give back the space of dead loads, repeats, small files and old generations; never the last copy of anything."""
+    settings = Settings(data_dir=data_dir, destination=destination, dry_run=dry_run, progress="none", debug=debug)
+    _need_warehouse(settings)
+    with _watched(settings):
+        from pipelines import prune as pruning
+
+        spared = pruning.prune(settings)
+        _LOG.info("pruned: %s", spared)
+    pruning.show_spared(spared, settings)
+    return 0
+
+
+def _need_warehouse(settings: Settings) -> None:
+    from transforms import Layout
+
+    if settings.destination == "duckdb" and not Layout(settings.data_dir).warehouse.exists():
+        raise UsageError(f"nothing was ever loaded into {settings.data_dir}: start with a run.")
 
 
 def execute(arguments: Sequence[str]) -> int:
@@ -236,7 +264,7 @@ def _words(error: CycloptsError) -> str:
     stray = error.unused_tokens[0] if isinstance(error, UnusedCliTokensError) and error.unused_tokens else None
     if stray is None:
         return " ".join(str(error).split())
-    return f"unknown command {stray!r}: choose one of run, check, status, rebuild, report."
+    return f"unknown command {stray!r}: choose one of run, check, status, rebuild, report, prune."
 
 
 @contextmanager

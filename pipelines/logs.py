@@ -75,5 +75,10 @@ def log_file(state_dir: Path, *, debug: bool = False) -> Iterator[Path]:
         for logger, level in before.items():
             logger.setLevel(level)
         handler.close()
-        for old in sorted(folder.glob("*.log"))[:-_KEPT]:
+        for old in old_logs(state_dir):
             old.unlink(missing_ok=True)
+
+
+def old_logs(state_dir: Path) -> list[Path]:
+    """All logs but the last twenty."""
+    return sorted((state_dir / "logs").glob("*.log"))[:-_KEPT]
