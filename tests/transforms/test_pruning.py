@@ -198,6 +198,14 @@ def test_small_files_become_one(files: ParquetFiles, tmp_path: Path) -> None:
     assert names(files) == ["6.5.1.5-merged.parquet"]
 
 
+def once(files: ParquetFiles) -> bool:
+    """Whether the reader meets no row twice, wherever there is a merged file."""
+    with duckdb.connect() as con:
+        merged = [table for table in TABLES if any("-merged" in name for name in names(files, table))]
+        found = [files.store.rows(con, table, files.store.committed_loads()) for table in merged]
+        return all(rows is not None and len(rows) == len(rows.distinct()) for rows in found)
+
+
 @pytest.mark.parametrize("kept", [1, 3])
 def test_killed_while_sources_are_removed_nothing_counts_twice(
     files: ParquetFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
@@ -218,6 +226,7 @@ def test_killed_while_sources_are_removed_nothing_counts_twice(
             patch.setattr(parquet_files._Table, "_remove", killed)
             prune_raw(files.store, tmp_path / "scratch")
         assert counting(files) == before
+        assert once(files)
     prune_raw(files.store, tmp_path / "scratch")
     assert all(len(names(files, table)) == 1 for table in TABLES)
     assert counting(files) == before
