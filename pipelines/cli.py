@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
+from uuid import uuid4
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
-from pipelines.failures import USAGE, explain
+from pipelines.failures import FAILED, USAGE, explain
 from pipelines.logs import log_file, redact
 from pipelines.progress import Progress, open_progress
+from pipelines.screen import near
 from pipelines.settings import (
     DEFAULT_DATA_DIR,
     ProgressKind,
@@ -143,12 +145,13 @@ def run(
     from pipelines.plane import control_plane
     from pipelines.published import published_rows
 
-    with control_plane(settings) as client, _watched(settings) as listener:
+    run_id = uuid4().hex
+    with control_plane(settings) as client, _watched(settings, "run", run_id) as listener:
         from pipelines import run as pipeline
         from pipelines.summary import show_plan, show_summary, warnings_of
 
         rows_before = published_rows(settings.data_dir)
-        result = pipeline.run(settings, client, progress=listener)
+        result = pipeline.run(settings, client, run_id=run_id, progress=listener)
         _LOG.info("%d requests, %s, published %s", result.requests, result.reading, result.published)
         for text in warnings_of(result):
             _LOG.warning("%s", text)
@@ -196,7 +199,7 @@ def rebuild(
     from pipelines.published import published_rows
 
     _need_warehouse(settings)
-    with _watched(settings) as listener:
+    with _watched(settings, "rebuild") as listener:
         from pipelines import run as pipeline
         from pipelines.summary import show_summary
 
@@ -229,7 +232,7 @@ def prune(
     """Give back the space of dead loads, repeats, small files and old generations; never the last copy of anything."""
     settings = Settings(data_dir=data_dir, destination=destination, dry_run=dry_run, progress="none", debug=debug)
     _need_warehouse(settings)
-    with _watched(settings):
+    with _watched(settings, "prune"):
         from pipelines import prune as pruning
 
         spared = pruning.prune(settings)
@@ -268,16 +271,22 @@ def _words(error: CycloptsError) -> str:
 
 
 @contextmanager
-def _watched(settings: Settings) -> Iterator[Progress]:
-    """Progress on stderr and a log file, for the length of a run."""
+def _watched(settings: Settings, command: str, run_id: str = "") -> Iterator[Progress]:
+    """Progress on stderr and a log file, for the length of a run; its last line says how it ended."""
     prepare(settings)
     listener = open_progress(settings.progress)
-    with log_file(settings.state_dir, debug=settings.debug):
-        _LOG.info("arguments: %s", settings.arguments())
+    with log_file(settings.state_dir, run_id=run_id, debug=settings.debug) as path:
+        _LOG.info("arguments: %s", settings.arguments(), extra={"facts": {"command": command}})
         try:
             yield listener
-        except BaseException:
-            _LOG.exception("failed")
+        except BaseException as error:
+            failure = explain(error)
+            ended = {"exit_code": failure.code, "error": failure.sentence}
+            _LOG.exception("failed", extra={"facts": ended})
+            if failure.code == FAILED and isinstance(error, Exception):
+                print(f"log: {near(path)}", file=sys.stderr)
             raise
+        else:
+            _LOG.info("done", extra={"facts": {"exit_code": 0}})
         finally:
             listener.close()
