@@ -30,7 +30,7 @@ _FIXED: Final = {
     "LOAD__DELETE_COMPLETED_JOBS": "true",
     "RUNTIME__DLTHUB_TELEMETRY": "false",
 }
-_PACKAGES_KEPT: Final = 12
+_PACKAGES_KEPT: Final = 3
 _FILE_LAYOUT: Final = "{table_name}/{load_id}.{file_id}.{ext}"
 
 

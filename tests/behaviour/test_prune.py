@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,14 @@ import pytest
 from pipelines.prune import Spared, prune, show_spared
 from pipelines.run import rebuild
 from pipelines.settings import UsageError
+from pipelines.sizes import size_without
 from simulator import WorldConfig
 from tests.behaviour.killed import KILLED
 from tests.behaviour.samples import sample_differences, series_of
 from tests.behaviour.scene import START, Scene, scene
 from tests.behaviour.test_crashes import kill
 from tests.behaviour.truth import differences, offered
+from transforms import Layout, prune_generations
 
 SMALL = WorldConfig(pods=40, start=START)
 MOMENTS = {
@@ -135,3 +137,22 @@ def _let_it_age(here: Scene, one: Path, two: Path) -> None:
 def _disk(folder: Path) -> int:
     seen = {path.stat().st_ino: path.stat().st_blocks * 512 for path in folder.rglob("*") if not path.is_symlink()}
     return sum(seen.values())
+
+
+def test_the_disk_stays_as_it_is_while_nothing_changes(tmp_path: Path) -> None:
+    with scene(tmp_path / "data", "filesystem", config=WorldConfig(pods=20, start=START)) as here:
+        state = here.data_dir / "state"
+        flat = [state / "dlt", state / "series"]
+        for _ in range(3):
+            here.run()
+        before, raw = [size_without(path) for path in flat], size_without(here.data_dir / "raw")
+        for _ in range(2):
+            here.run()
+        assert [size_without(path) for path in flat] == before
+        # A row in `runs`, two counts and two loads in dlt's ledger, each in a file of its own until `prune`.
+        assert size_without(here.data_dir / "raw") - raw <= 2 * 32 * 1024
+        prune_generations(Layout(here.data_dir), now=datetime.now(UTC) + timedelta(hours=25))
+        assert len(list((state / "generations").iterdir())) == 1
+        assert {path.name for path in state.iterdir()} == {
+            *("build.duckdb", "dlt", "generations", "lock", "marts.duckdb", "series"),
+        }
