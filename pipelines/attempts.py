@@ -10,6 +10,7 @@ from pipelines.failures import LOCKED
 from pipelines.logs import entries
 
 CUT_OFF: Final = "cut off"
+_PUBLISHING: Final = {"run", "rebuild"}
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,17 @@ class Attempt:
 
 
 def last_attempt(state_dir: Path, *, is_running: bool) -> Attempt | None:
-    """The newest attempt that was not refused for the lock; None where no log tells of one."""
+    """The newest attempt that was not refused for the lock; None where no log tells of one.
+
+    A dry run, or a `prune`, that went well mends no run that failed before it, and hides none.
+    """
     for log in sorted((state_dir / "logs").glob("*.log"), reverse=True):
         said = list(entries(log))
-        if said and said[-1].get("exit_code") != LOCKED:
-            return _attempt(log, said[0], said[-1], is_running=is_running)
+        if not said or said[-1].get("exit_code") == LOCKED:
+            continue
+        if said[-1].get("exit_code") == 0 and said[0].get("command") not in _PUBLISHING:
+            continue
+        return _attempt(log, said[0], said[-1], is_running=is_running)
     return None
 
 

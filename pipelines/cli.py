@@ -275,8 +275,9 @@ def _watched(settings: Settings, command: str, run_id: str = "") -> Iterator[Pro
     """Progress on stderr and a log file, for the length of a run; its last line says how it ended."""
     prepare(settings)
     listener = open_progress(settings.progress)
-    with log_file(settings.state_dir, run_id=run_id, debug=settings.debug) as path:
-        _LOG.info("arguments: %s", settings.arguments(), extra={"facts": {"command": command}})
+    with log_file(settings.state_dir, run_id=run_id or uuid4().hex, debug=settings.debug) as path:
+        called = f"{command} --dry-run" if settings.dry_run else command
+        _LOG.info("arguments: %s", settings.arguments(), extra={"facts": {"command": called}})
         try:
             yield listener
         except BaseException as error:

@@ -214,11 +214,11 @@ def test_coverage_is_summed_over_pods_and_metrics(tmp_path: Path) -> None:
     assert (metrics["covered_hours"], metrics["wanted_hours"], metrics["failed"]) == (1, 2, 1)
 
 
-def attempt(data_dir: Path, name: str, **last: object) -> Path:
-    """A log as an attempt leaves it; without a last line it was cut off."""
+def attempt(data_dir: Path, name: str, command: str = "run", **last: object) -> Path:
+    """A log as an attempt leaves it; without an exit code it was cut off."""
     log = data_dir / "state" / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    first = {"at": "2026-03-01T12:00:00+00:00", "event": "arguments", "run_id": "r", "command": "run"}
+    first = {"at": "2026-03-01T12:00:00+00:00", "event": "arguments", "run_id": "r", "command": command}
     said = [first, {"at": "2026-03-01T12:00:09+00:00", "event": "page 3", **last}]
     log.write_text("".join(f"{json.dumps(entry)}\n" for entry in said) + '{"at": "cut')
     return log
@@ -228,6 +228,8 @@ def test_an_attempt_that_failed_before_it_loaded_is_told(tmp_path: Path, capsys:
     attempt(tmp_path, "1", exit_code=0)
     log = attempt(tmp_path, "2", exit_code=1, error="the control plane refuses the token.")
     attempt(tmp_path, "3", exit_code=4, error="another run holds the lock")
+    attempt(tmp_path, "4", "prune", exit_code=0)
+    attempt(tmp_path, "5", "run --dry-run", exit_code=0)
     assert show_status(tmp_path, None, as_json=True) == 0
     told = json.loads(capsys.readouterr().out)["last_attempt"]
     assert told == {
