@@ -149,7 +149,7 @@ def test_the_program_writes_to_its_volumes_alone() -> None:
         environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TMPDIR": str(tmp)}
         try:
             done = subprocess.run(
-                [*_without_privileges(), *command],
+                [*_confined(folder), *command],
                 env=environment,
                 capture_output=True,
                 text=True,
@@ -174,8 +174,13 @@ def _copy(source: Path, target: Path, *, into: bool) -> None:
     shutil.copyfile(source, place)
 
 
-def _without_privileges() -> list[str]:
-    """Root may write to anything: take that from it."""
+def _confined(folder: str) -> list[str]:
+    """Whoever is root may write to anything: take that from them, and, where it can be, all of the disk but the folder."""
     if os.geteuid() != 0:
         return []
-    return [shutil.which("setpriv") or "setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
+    powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([unshare, "--mount", "true"], capture_output=True, check=False).returncode:
+        return powerless
+    mounts = 'mount --bind "$0" "$0" && mount -o remount,bind,ro / && exec "$@"'
+    return [unshare, "--mount", "sh", "-c", mounts, folder, *powerless]
