@@ -175,7 +175,7 @@ def _copy(source: Path, target: Path, *, into: bool) -> None:
 
 
 def _confined(folder: str) -> list[str]:
-    """Whoever is root may write to anything: take that from them, and, where it can be, all of the disk but the folder."""
+    """Whoever is root may write to anything: take that from them, and all of the disk but the folder if it can be."""
     if os.geteuid() != 0:
         return []
     powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
