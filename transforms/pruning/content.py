@@ -16,7 +16,7 @@ from transforms.errors import PruneRefused
 from transforms.sql import count
 
 LOAD: Final = "_dlt_load_id"
-_ROWS_AT_ONCE: Final = 2_000_000
+_ROWS_AT_ONCE: Final = 500_000
 _SAMPLES: Final = {"pod_metrics", "pod_metric_histograms"}
 # What a load says of itself: without its load it says nothing.
 _BOOKS: Final = {"metric_windows", "pod_absences", "pod_counts", "runs"}
