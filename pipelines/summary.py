@@ -17,6 +17,7 @@ from pipelines.logs import harmless
 from pipelines.published import Row, published, published_rows, rows
 from pipelines.screen import facts, near, show
 from pipelines.settings import DEFAULT_DATA_DIR, ROOT, Settings
+from pipelines.sizes import Sizes
 from pipelines.status import counts_in_words, metrics_in_words, read_status
 from transforms import Layout
 from transforms.layout import PARQUET
@@ -70,7 +71,8 @@ def _facts(result: RunResult, settings: Settings) -> Text:
     status = read_status(settings.data_dir, datetime.now(UTC))
     time = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items() if value)
     metrics = [("metrics", metrics_in_words(status.metrics))] if status.metrics.get("wanted_hours") else []
-    return facts([*read, *metrics, ("counts", counts_in_words(status)), ("time", time)])
+    size = ("data", str(Sizes(**status.bytes)))
+    return facts([*read, *metrics, ("counts", counts_in_words(status)), ("time", time), size])
 
 
 def _read(result: RunResult, settings: Settings) -> list[tuple[str, str]]:

@@ -72,7 +72,7 @@ def test_the_defaults_are_those_of_the_documentation(asked: list[Settings]) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("rnu", "unknown command 'rnu': choose one of run, check, status, rebuild, report. See --help."),
+        ("rnu", "unknown command 'rnu': choose one of run, check, status, rebuild, report, prune. See --help."),
         ("--bogus", "Unknown option: --bogus. See --help."),
         ("run --resolution x", "Invalid value for --resolution"),
         ("--resolution 0", "--resolution 0 is too small"),
@@ -90,6 +90,7 @@ def test_the_defaults_are_those_of_the_documentation(asked: list[Settings]) -> N
         ("", "No control plane is configured."),
         ("check", "No control plane is configured."),
         ("rebuild", "nothing was ever loaded into"),
+        ("prune", "nothing was ever loaded into"),
         ("report", "nothing was ever published in"),
     ],
 )
