@@ -107,7 +107,7 @@ class Wire:
             return Answer(response.status_code, body, response.headers, datetime.now(UTC))
         except httpx.InvalidURL:
             # An id of the server's own may be longer than any URL.
-            problem: RunaiError = BadRequest(f"{method} {shown[:LONGEST_SHOWN]}… cannot be put into a URL.")
+            problem: RunaiError = BadRequest(f"{method} {shown[:LONGEST_SHOWN]}... cannot be put into a URL.")
         except httpx.DecodingError:
             problem = BrokenAnswer(f"The body of {method} {shown} cannot be decompressed.", path=shown)
         except httpx.TransportError as error:

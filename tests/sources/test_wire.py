@@ -121,7 +121,7 @@ def test_a_body_beyond_all_measure_is_broken(compressed: bool) -> None:
 
 def test_what_fits_no_url_is_refused_and_not_repeated_at_length() -> None:
     line = wire("http://127.0.0.1:9")
-    with pytest.raises(BadRequest, match=r"^GET /pods/x+… cannot be put into a URL\.$") as refused:
+    with pytest.raises(BadRequest, match=r"^GET /pods/x+\.\.\. cannot be put into a URL\.$") as refused:
         line.send("GET", "/pods/" + "x" * 70_000, {})
     line.close()
     assert len(str(refused.value)) < 300
