@@ -100,9 +100,8 @@ class Content:
             once = f"select {self._thing()}, min(observed_at) as first_at from ({{part}}) group by all"
         things = checksum = 0
         for part in self._parts(con, rows):
-            [(number, of_part)] = con.execute(
-                f"select count(*), cast(coalesce(sum(hash({everything})), 0) as hugeint) from ({once.format(part=part)})"
-            ).fetchall()
+            total = f"cast(coalesce(sum(hash({everything})), 0) as hugeint)"
+            [(number, of_part)] = con.execute(f"select count(*), {total} from ({once.format(part=part)})").fetchall()
             things, checksum = things + number, checksum + of_part
         return things, checksum
 
