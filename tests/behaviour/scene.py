@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import duckdb
 
@@ -124,10 +125,12 @@ def scene(
     world = World(config, Clock(config.start + after))
     simulator = Simulator(world, switches=switches or Switches(), version=version, client_secret="canary-secret")
     with simulator.serve() as url:
-        os.environ |= {
+        settings = {
             "SOURCES__RUNAI__BASE_URL": url,
             "SOURCES__RUNAI__CLIENT_ID": "demo",
             "SOURCES__RUNAI__CLIENT_SECRET": "canary-secret",
             "SOURCES__RUNAI__API_VERSION": version,
         }
-        yield Scene(simulator, url, data_dir, destination)
+        # A scene of a whole module ends after the environment of its last test.
+        with mock.patch.dict(os.environ, settings):
+            yield Scene(simulator, url, data_dir, destination)

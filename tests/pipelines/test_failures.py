@@ -102,7 +102,7 @@ def raised(call: Callable[[], object]) -> BaseException:
 def of_a_newer_duckdb(database: Path) -> None:
     """Rewrite the storage version in the header, and the checksum over it."""
     header = bytearray(database.read_bytes())
-    header[12:20] = struct.pack("<Q", 999)
+    header[12:20] = struct.pack("<Q", 1 << 40)
     checksum = 5381
     for (word,) in struct.iter_unpack("<Q", header[8:4096]):
         checksum ^= word * 0xBF58476D1CE4E5B9 & (2**64 - 1)
