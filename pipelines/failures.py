@@ -29,7 +29,10 @@ _DUCKDB = (
         "the disk is full ({file}): free some space and run again; nothing committed is lost",
     ),
     (r"Could not set lock.*\((PID \d+)\)", "{file} is open in another program ({0}): close it there and run again"),
-    (r"Trying to read a database file with (?:storage )?version", "{file} was written by another version of DuckDB: upgrade duckdb"),
+    (
+        r"Trying to read a database file with (?:storage )?version",
+        "{file} was written by another version of DuckDB: upgrade duckdb",
+    ),
     (r"not a valid DuckDB database", "{file} is not a DuckDB database: move it away and run again"),
     (
         r"Corrupt database|Could not read enough bytes",
