@@ -26,6 +26,7 @@ from sources.runai.wire import Wire
 PODS: Final = "/api/v1/workloads/pods"
 # `Date` counts whole seconds, and the answer took a moment.
 _CLOCK_SECONDS: Final = 5
+_NONE_SEEN: Final = "there is none that this account can see"
 _MARKS: Final = {True: ("✓", "green"), False: ("✗", "red"), None: ("?", "yellow")}
 
 
@@ -44,8 +45,10 @@ def check() -> int:
     findings = []
     with connect(connection) as client:
         findings.append(Finding("configuration", True, f"{client.base_url}, {_credentials(connection)}"))
-        findings.append(_clock(connection))
-        findings.extend(_findings(client, connection.api_version))
+        findings.append(_tls(connection))
+        apart = _seconds_apart(connection)
+        tried = list(_findings(client, connection.api_version))
+        findings += [_clock(apart, tokens_work=bool(tried[0].is_good)), *tried]
     show(facts([(Text.assemble(_MARKS[finding.is_good], f" {finding.name}"), finding.text) for finding in findings]))
     return 1 if any(finding.is_good is False for finding in findings) else 0
 
@@ -55,6 +58,8 @@ def _findings(client: RunaiClient, api_version: str) -> Iterator[Finding]:
     yield signed_in
     if not signed_in.is_good:
         return
+    if signed_in.text.endswith(_NONE_SEEN):
+        yield Finding("scope", None, "no pod is in sight: give the access rule the scope that is to be copied")
     yield _tried("deleted pods", lambda: _listed(client, deleted=True))
     yield _tried("counts", lambda: f"{_counted(client):,} pods, {_counted(client, deleted=True):,} deleted ones")
     clusters = _clusters(client)
@@ -72,7 +77,7 @@ def _tried(name: str, look: Callable[[], str]) -> Finding:
 
 def _listed(client: RunaiClient, *, deleted: bool | None = None) -> str:
     page = _body(client, PODS, {"limit": 1, "deleted": deleted})
-    return "may be listed" if page.get("pods") else "may be listed; there is none that this account can see"
+    return "may be listed" if page.get("pods") else f"may be listed; {_NONE_SEEN}"
 
 
 def _counted(client: RunaiClient, *, deleted: bool | None = None) -> int:
@@ -163,22 +168,37 @@ def _has_gpu(pod: dict[str, Any]) -> bool:
         return False
 
 
-def _clock(connection: RunaiConnection) -> Finding:
-    """How far this machine's clock is from the server's, by the `Date` of any answer; tokens and windows suffer."""
+def _tls(connection: RunaiConnection) -> Finding:
+    """Whose word is taken for who the server is; one that nobody vouches for has been refused, by name, before this."""
+    if not (connection.base_url or "").startswith("https:"):
+        return Finding("TLS", None, "not in use: only a server on this machine is asked in clear text")
+    trusted = f"the CAs in {connection.ca_bundle}" if connection.ca_bundle else "the public CAs"
+    return Finding("TLS", True, f"by {trusted}{', with a client certificate' if connection.client_certificate else ''}")
+
+
+def _seconds_apart(connection: RunaiConnection) -> float | None:
+    """How far this machine's clock is ahead of the server's, by the `Date` of any answer; None where it tells none."""
     tls = Tls(connection.ca_bundle, connection.client_certificate, connection.client_key)
     wire = Wire(connection.base_url or "", connections=1, read_seconds=10, tls=tls, stats=Stats())
     try:
         answer = wire.send("GET", PODS, {"Accept": "application/json"})
-        theirs = parsedate_to_datetime(answer.headers.get("date", ""))
+        return (answer.received_at - parsedate_to_datetime(answer.headers.get("date", ""))).total_seconds()
     except (ApiError, ValueError):
-        return Finding("clock", None, "the server does not tell the time")
+        return None
     finally:
         wire.close()
-    apart = (answer.received_at - theirs).total_seconds()
+
+
+def _clock(apart: float | None, *, tokens_work: bool) -> Finding:
+    """Tokens hold for minutes: a clock that is off is a fault where they are refused, and else a warning."""
+    if apart is None:
+        return Finding("clock", None, "the server does not tell the time")
     if abs(apart) <= _CLOCK_SECONDS:
         return Finding("clock", True, "agrees with the server's")
-    direction = "ahead of" if apart > 0 else "behind"
-    return Finding("clock", None, f"{abs(apart):.0f} s {direction} the server's: have it set by NTP")
+    told = f"{abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} the server's: have it set by NTP"
+    if tokens_work:
+        return Finding("clock", None, told)
+    return Finding("clock", False, f"{told}; tokens count as expired, or as not valid yet, where clocks differ")
 
 
 def _credentials(connection: RunaiConnection) -> str:

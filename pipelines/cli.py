@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
+from uuid import uuid4
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
-from pipelines.failures import USAGE, explain
+from pipelines.failures import FAILED, USAGE, explain
 from pipelines.logs import log_file, redact
 from pipelines.progress import Progress, open_progress
+from pipelines.screen import near
 from pipelines.settings import (
     DEFAULT_DATA_DIR,
     ProgressKind,
@@ -40,6 +42,7 @@ Examples:
   pods_pipeline.py status --max-age 2h      exit code 3 when it is older
   pods_pipeline.py rebuild                  all tables again, without the API
   pods_pipeline.py report                   the HTML report again
+  pods_pipeline.py prune --dry-run          how much space could be had back
 
 Exit codes:
   0 published   1 failed   2 configuration or usage
@@ -143,12 +146,13 @@ def run(
     from pipelines.plane import control_plane
     from pipelines.published import published_rows
 
-    with control_plane(settings) as client, _watched(settings) as listener:
+    run_id = uuid4().hex
+    with control_plane(settings) as client, _watched(settings, "run", run_id) as listener:
         from pipelines import run as pipeline
         from pipelines.summary import show_plan, show_summary, warnings_of
 
         rows_before = published_rows(settings.data_dir)
-        result = pipeline.run(settings, client, progress=listener)
+        result = pipeline.run(settings, client, run_id=run_id, progress=listener)
         _LOG.info("%d requests, %s, published %s", result.requests, result.reading, result.published)
         for text in warnings_of(result):
             _LOG.warning("%s", text)
@@ -194,11 +198,9 @@ def rebuild(
     """Build, audit and publish all tables again from raw, without the API."""
     settings = Settings(data_dir=data_dir, destination=destination, progress=progress, debug=debug)
     from pipelines.published import published_rows
-    from transforms import Layout
 
-    if destination == "duckdb" and not Layout(settings.data_dir).warehouse.exists():
-        raise UsageError(f"nothing was ever loaded into {settings.data_dir}: start with a run.")
-    with _watched(settings) as listener:
+    _need_warehouse(settings)
+    with _watched(settings, "rebuild") as listener:
         from pipelines import run as pipeline
         from pipelines.summary import show_summary
 
@@ -216,6 +218,35 @@ def report(*, data_dir: DataDir = DEFAULT_DATA_DIR, debug: Debug = False) -> int
 
     print(near(renew(data_dir)))
     return 0
+
+
+@app.command
+def prune(
+    *,
+    dry_run: Annotated[
+        bool, Parameter(help="Say what would be removed, and remove nothing. Example: prune --dry-run")
+    ] = False,
+    destination: Destination = "duckdb",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    debug: Debug = False,
+) -> int:
+    """Give back the space of dead loads, repeats, small files and old generations; never the last copy of anything."""
+    settings = Settings(data_dir=data_dir, destination=destination, dry_run=dry_run, progress="none", debug=debug)
+    _need_warehouse(settings)
+    with _watched(settings, "prune"):
+        from pipelines import prune as pruning
+
+        spared = pruning.prune(settings)
+        _LOG.info("pruned: %s", spared)
+    pruning.show_spared(spared, settings)
+    return 0
+
+
+def _need_warehouse(settings: Settings) -> None:
+    from transforms import Layout
+
+    if settings.destination == "duckdb" and not Layout(settings.data_dir).warehouse.exists():
+        raise UsageError(f"nothing was ever loaded into {settings.data_dir}: start with a run.")
 
 
 def execute(arguments: Sequence[str]) -> int:
@@ -237,23 +268,30 @@ def _words(error: CycloptsError) -> str:
     stray = error.unused_tokens[0] if isinstance(error, UnusedCliTokensError) and error.unused_tokens else None
     if stray is None:
         return " ".join(str(error).split())
-    return f"unknown command {stray!r}: choose one of run, check, status, rebuild, report."
+    return f"unknown command {stray!r}: choose one of run, check, status, rebuild, report, prune."
 
 
 @contextmanager
-def _watched(settings: Settings) -> Iterator[Progress]:
-    """Progress on stderr and a log file, for the length of a run."""
+def _watched(settings: Settings, command: str, run_id: str = "") -> Iterator[Progress]:
+    """Progress on stderr and a log file, for the length of a run; its last line says how it ended."""
     prepare(settings)
     listener = open_progress(settings.progress)
     # A terminal gets its cursor back.
     FAREWELLS.append(listener.close)
-    with log_file(settings.state_dir, debug=settings.debug):
-        _LOG.info("arguments: %s", settings.arguments())
+    with log_file(settings.state_dir, run_id=run_id or uuid4().hex, debug=settings.debug) as path:
+        called = f"{command} --dry-run" if settings.dry_run else command
+        _LOG.info("arguments: %s", settings.arguments(), extra={"facts": {"command": called}})
         try:
             yield listener
-        except BaseException:
-            _LOG.exception("failed")
+        except BaseException as error:
+            failure = explain(error)
+            ended = {"exit_code": failure.code, "error": failure.sentence}
+            _LOG.exception("failed", extra={"facts": ended})
+            if failure.code == FAILED and isinstance(error, Exception):
+                print(f"log: {near(path)}", file=sys.stderr)
             raise
+        else:
+            _LOG.info("done", extra={"facts": {"exit_code": 0}})
         finally:
             FAREWELLS.remove(listener.close)
             listener.close()

@@ -1,7 +1,12 @@
-"""One log file per run in `<data-dir>/state/logs/`, the last twenty kept; nothing secret is written to it."""
+"""One log file per run in `<data-dir>/state/logs/`, the last twenty kept; nothing secret is written to it.
+
+A line is a JSON object: `at` (UTC), `level`, `logger`, `event` (what is said), `run_id`, and `exception` where there is
+one. The last line of a run that came to its end has `exit_code`, and `error` where it failed.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -9,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import quote
 
 _KEPT: Final = 20
 _OURS: Final = ("pipelines", "sources", "transforms")
@@ -18,17 +24,62 @@ _DLT: Final = logging.getLogger("dlt")
 _SECRETS: Final = re.compile(
     r"(?i)(bearer\s+)[\w.~+/=-]{16,}|\b(eyJ)[\w-]{8,}\.[\w.-]+"
     r"|((?:client|app)_?secret[\"']?\s*[:=]\s*[\"']?|(?:access|id|refresh)_?token[\"']?\s*[:=]\s*[\"']?)[^\"'\s&,}]+"
+    # Who one is to a proxy or a store, in its URL.
+    r"|(://)[^/\s\"'@]+(?=@)"
 )
+_TELLING: Final = re.compile(r"(?i)token|secret|passw|credential|(api|access|account|private)_?key|connection_string")
+_SHORTEST: Final = 8
+"""Characters of a secret in the environment; shorter ones stand in words that hold none."""
+
+
+# Controls other than tabs and line ends, what turns the direction of the text around it, and half of a character.
+_STEERING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def harmless(text: str) -> str:
+    """The text with a mark in place of every character that would steer a terminal: names come from anybody."""
+    return _STEERING.sub("\ufffd", text)
 
 
 def redact(text: str) -> str:
-    """The text without anything that looks like a credential."""
-    return _SECRETS.sub(lambda found: f"{found[1] or found[2] or found[3]}***", text)
+    """The text, harmless, without what looks like a credential and what the environment says to be one."""
+    text = harmless(text)
+    for secret in _of_environment():
+        text = text.replace(secret, "***")
+    return _SECRETS.sub(lambda found: f"{found[1] or found[2] or found[3] or found[4]}***", text)
 
 
-class _Redacting(logging.Formatter):
+def _of_environment() -> list[str]:
+    """Values of variables whose names tell of secrets, whoever is meant to read them; longest first."""
+    values = [value for name, value in os.environ.items() if _TELLING.search(name) and len(value) >= _SHORTEST]
+    return sorted(
+        {form for value in values for form in (value, repr(value)[1:-1], quote(value))}, key=len, reverse=True
+    )
+
+
+class _JsonLines(logging.Formatter):
+    """A record as a line; `extra={"facts": …}` adds fields of its own."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self._run_id = run_id
+
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        entry = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": record.getMessage(),
+            "run_id": self._run_id,
+            **getattr(record, "facts", {}),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(
+            {name: redact(value) if isinstance(value, str) else value for name, value in entry.items()},
+            ensure_ascii=False,
+            default=str,
+        )
 
 
 class _LogFile(logging.FileHandler):
@@ -48,13 +99,13 @@ class _Forward(logging.Handler):
 
 
 @contextmanager
-def log_file(state_dir: Path, *, debug: bool = False) -> Iterator[Path]:
+def log_file(state_dir: Path, *, run_id: str = "", debug: bool = False) -> Iterator[Path]:
     """Write this process's log to a new file for the length of the block; yields its path."""
     folder = state_dir / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}Z-{os.getpid()}.log"
     handler = _LogFile(path, encoding="utf-8")
-    handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_JsonLines(run_id))
     levels = {logging.getLogger(): logging.INFO}
     levels |= {logging.getLogger(name): logging.DEBUG if debug else logging.INFO for name in _OURS}
     before = {logger: logger.level for logger in levels}
@@ -75,5 +126,22 @@ def log_file(state_dir: Path, *, debug: bool = False) -> Iterator[Path]:
         for logger, level in before.items():
             logger.setLevel(level)
         handler.close()
-        for old in sorted(folder.glob("*.log"))[:-_KEPT]:
+        for old in old_logs(state_dir):
             old.unlink(missing_ok=True)
+
+
+def old_logs(state_dir: Path) -> list[Path]:
+    """All logs but the last twenty."""
+    return sorted((state_dir / "logs").glob("*.log"))[:-_KEPT]
+
+
+def entries(log: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a log that can be read, in order; a full disk or a kill may have cut one short."""
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                yield entry

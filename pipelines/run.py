@@ -77,8 +77,8 @@ class RunResult:
 class _Run:
     """One run under its lock."""
 
-    def __init__(self, settings: Settings, client: RunaiClient, clock: Callable[[], datetime], build: Build) -> None:
-        now = self.now = clock()
+    def __init__(self, settings: Settings, client: RunaiClient, now: datetime, build: Build, run_id: str) -> None:
+        self.now = now
         self.settings = settings
         self.client = client
         self.build = build
@@ -86,7 +86,7 @@ class _Run:
         self.metrics_since: datetime | None = None
         self.metric_types: tuple[str, ...] = ()
         self.result = RunResult(
-            run_id=uuid4().hex,
+            run_id=run_id,
             # Nothing is known of the future: a later --until would move the cursors past what is still to come.
             as_of=min(settings.until, now) if settings.until else now,
             started_at=datetime.now(UTC),
@@ -224,6 +224,7 @@ def run(
     client: RunaiClient,
     *,
     clock: Callable[[], datetime] | None = None,
+    run_id: str | None = None,
     progress: Progress = SILENT,
 ) -> RunResult:
     """Run once, incrementally: read what changed, commit it, build, audit and publish.
@@ -232,6 +233,7 @@ def run(
         settings: the validated arguments.
         client: a client of the control plane.
         clock: tells the instant that the run stands for; by default the client's clock.
+        run_id: names the run in the table `runs` and in its log; a new one by default.
         progress: is told what happens.
 
     Raises:
@@ -242,7 +244,7 @@ def run(
     """
     layout, answers = Layout(settings.data_dir), reporting()
     with Lock(layout.state), _open_build(layout, answers) as build:
-        this = _Run(settings, client, clock or client.clock, build)
+        this = _Run(settings, client, (clock or client.clock)(), build, run_id or uuid4().hex)
         known = this.prepare()
         if settings.dry_run:
             this.result.plan = plan(this, known)

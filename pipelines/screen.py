@@ -11,6 +11,8 @@ from typing import Final
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from pipelines.logs import harmless
+
 _PLAIN_WIDTH: Final = 100
 
 
@@ -31,7 +33,7 @@ def facts(rows: Sequence[tuple[str | Text, str | Text]], style: str = "bold") ->
     for name, text in rows:
         line = Text(name, style) if isinstance(name, str) else name.copy()
         line.pad_right(width + 2 - len(name))
-        lines.append(line.append(text))
+        lines.append(line.append(harmless(text) if isinstance(text, str) else text))
     return Text("\n").join(lines)
 
 

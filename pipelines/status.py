@@ -11,11 +11,13 @@ from typing import Final
 
 from rich.text import Text
 
+from pipelines.attempts import CUT_OFF, Attempt, last_attempt
 from pipelines.failures import STALE
 from pipelines.lock import Holder, current_holder
 from pipelines.published import Row, Unpublished, published, published_warnings, rows
 from pipelines.screen import facts, show
 from pipelines.settings import Settings, UsageError, text_of
+from pipelines.sizes import Sizes, sizes
 from transforms.audit import Finding
 
 PURGE_HORIZON: Final = timedelta(days=14)
@@ -58,7 +60,7 @@ _METRICS: Final = """
 
 @dataclass(frozen=True)
 class Status:
-    """What `--json` prints: instants as ISO 8601 text, ages in seconds; `last_run` is null before the first one."""
+    """What `--json` prints: instants as ISO 8601 text, ages in seconds, sizes in bytes; what there is not is null."""
 
     data_dir: str
     checked_at: str
@@ -75,6 +77,8 @@ class Status:
     warnings: list[Row] = field(default_factory=list)
     pending_loads: int = 0
     running: Holder | None = None
+    last_attempt: Attempt | None = None
+    bytes: dict[str, int] = field(default_factory=lambda: asdict(Sizes(0, 0, 0)))
 
 
 def show_status(data_dir: Path, max_age: str | None, *, as_json: bool) -> int:
@@ -118,6 +122,8 @@ def read_status(data_dir: Path, now: datetime, max_age: timedelta | None = None)
         is_stale=limit is not None and (age is None or age > limit),
         pending_loads=pending,
         running=running,
+        last_attempt=last_attempt(settings.state_dir, is_running=running is not None),
+        bytes=asdict(sizes(settings.data_dir)),
         **found,
     )
 
@@ -187,7 +193,11 @@ def _as_text(row: Row) -> Row:
 
 
 def _lines(status: Status) -> list[tuple[str | Text, str | Text]]:
-    lines: list[tuple[str | Text, str | Text]] = [("data", status.data_dir), ("last run", _last_run(status))]
+    lines: list[tuple[str | Text, str | Text]] = [
+        ("data", status.data_dir),
+        ("size", str(Sizes(**status.bytes))),
+        ("last run", _last_run(status)),
+    ]
     if status.is_stale and status.max_age_seconds is not None:
         lines.append((Text("stale", "red"), f"there is nothing newer than {in_words(status.max_age_seconds)}"))
     if status.last_run:
@@ -204,6 +214,10 @@ def _lines(status: Status) -> list[tuple[str | Text, str | Text]]:
         lines.append(("pending", f"load packages: {status.pending_loads}; the next run loads them first"))
     if status.running:
         lines.append(("running", str(status.running)))
+    attempt = status.last_attempt
+    if attempt and attempt.outcome in ("failed", CUT_OFF):
+        told = f"{attempt.command} {attempt.outcome} at {attempt.ended_at}: {attempt.error}"
+        lines += [(Text("last error", "red"), told), ("log", attempt.log)]
     return lines
 
 

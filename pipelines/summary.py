@@ -13,9 +13,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.logs import harmless
 from pipelines.published import Row, published, published_rows, rows
 from pipelines.screen import facts, near, show
 from pipelines.settings import DEFAULT_DATA_DIR, ROOT, Settings
+from pipelines.sizes import Sizes
 from pipelines.status import counts_in_words, metrics_in_words, read_status
 from transforms import Layout
 from transforms.layout import PARQUET
@@ -69,7 +71,8 @@ def _facts(result: RunResult, settings: Settings) -> Text:
     status = read_status(settings.data_dir, datetime.now(UTC))
     time = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items() if value)
     metrics = [("metrics", metrics_in_words(status.metrics))] if status.metrics.get("wanted_hours") else []
-    return facts([*read, *metrics, ("counts", counts_in_words(status)), ("time", time)])
+    size = ("data", str(Sizes(**status.bytes)))
+    return facts([*read, *metrics, ("counts", counts_in_words(status)), ("time", time), size])
 
 
 def _read(result: RunResult, settings: Settings) -> list[tuple[str, str]]:
@@ -112,7 +115,7 @@ def _by_project(projects: Iterable[Row]) -> Table:
     for name in ("pods", "running", "GPUs"):
         shown.add_column(name, justify="right")
     for row in projects:
-        shown.add_row(Text(row["project"]), f"{row['pods']:,}", f"{row['running']:,}", f"{row['gpus']:,.1f}")
+        shown.add_row(Text(harmless(row["project"])), f"{row['pods']:,}", f"{row['running']:,}", f"{row['gpus']:,.1f}")
     return shown
 
 
@@ -142,7 +145,7 @@ def warnings_of(result: RunResult) -> list[str]:
 
 def _warnings(result: RunResult, settings: Settings) -> list[Text]:
     said = warnings_of(result)
-    lines = [Text.assemble(("! ", "yellow"), text) for text in said[:_MOST_WARNINGS]]
+    lines = [Text.assemble(("! ", "yellow"), harmless(text)) for text in said[:_MOST_WARNINGS]]
     if len(said) > _MOST_WARNINGS:
         lines.append(Text(f"! and {len(said) - _MOST_WARNINGS} more, in {near(settings.state_dir / 'logs')}", "yellow"))
     return [Text(), *lines] if lines else []

@@ -30,6 +30,7 @@ _FIXED: Final = {
     "LOAD__DELETE_COMPLETED_JOBS": "true",
     "RUNTIME__DLTHUB_TELEMETRY": "false",
 }
+_PACKAGES_KEPT: Final = 3
 _FILE_LAYOUT: Final = "{table_name}/{load_id}.{file_id}.{ext}"
 
 
@@ -55,6 +56,17 @@ class Warehouse:
             # One working directory per place: packages that a run left behind belong where that run was to load them.
             pipelines_dir=str(settings.dlt_dir / self._place()),
         )
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether an earlier run left load packages behind."""
+        return bool(self._pipeline.has_pending_data)
+
+    def loaded_packages(self, *, keep: int = 0) -> list[Path]:
+        """What dlt notes of packages that are loaded, all but the newest; nothing reads it, and a run adds three."""
+        found = (Path(self._pipeline.working_dir) / "load" / "loaded").glob("*")
+        in_order = sorted(found, key=lambda path: path.name)
+        return in_order[: len(in_order) - keep]
 
     def drain(self) -> int:
         """Load packages that an earlier run left behind; return how many."""
@@ -87,6 +99,8 @@ class Warehouse:
         info = self._pipeline.run(resources, loader_file_format="parquet")
         info.raise_on_failed_jobs()
         whole = time.perf_counter() - began
+        for package in self.loaded_packages(keep=_PACKAGES_KEPT):
+            shutil.rmtree(package)
         trace = self._pipeline.last_trace
         steps = [step for step in (trace.steps if trace else ()) if step.step == "extract"]
         reading = sum((step.finished_at - step.started_at).total_seconds() for step in steps)

@@ -22,8 +22,24 @@ class Fault:
     path: str = ""
     # status: the error body; html: an ingress's page; truncated: JSON that stops half-way in a whole response;
     # reset: the connection breaks, no answer; cut: it breaks within the body; timeout: no answer for `seconds`;
-    # redirect: 307 to `location`; huge: a body of `size` bytes.
-    kind: Literal["status", "html", "truncated", "reset", "cut", "timeout", "redirect", "huge"] = "status"
+    # redirect: 307 to `location`; huge: a body of `size` bytes; bomb: the same, compressed; stall: half of the body,
+    # and then silence for `seconds`. What there would have been: gzip: compressed; garbled: with bytes that are no
+    # UTF-8; relabelled: under `status` and `content_type`.
+    kind: Literal[
+        "status",
+        "html",
+        "truncated",
+        "reset",
+        "cut",
+        "timeout",
+        "redirect",
+        "huge",
+        "bomb",
+        "stall",
+        "gzip",
+        "garbled",
+        "relabelled",
+    ] = "status"
     status: int = 503
     # Let so many matching requests pass first, then disturb at most `times` (None: no end), each with `probability`.
     after: int = 0
@@ -34,6 +50,7 @@ class Fault:
     seconds: float = 3600.0
     location: str = "http://elsewhere.invalid/"
     size: int = 300_000_000
+    content_type: str = "application/json"
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,15 @@ from transforms.errors import (
     BadThresholds,
     BuildBusy,
     ModelError,
+    PruneRefused,
     PublicationStopped,
     ReportFailed,
     TransformError,
     UnknownTimeZone,
 )
 from transforms.layout import Layout
-from transforms.publication import Generation, prune_generations, publish, renew_report
+from transforms.pruning import Pruned, prune_raw
+from transforms.publication import Generation, old_generations, prune_generations, publish, renew_report
 from transforms.rate_card import RateCard
 from transforms.raw import DuckDBRaw, ParquetRaw, RawStore
 from transforms.refresh import BuildReport
@@ -38,6 +40,8 @@ __all__ = [
     "MetricType",
     "ModelError",
     "ParquetRaw",
+    "PruneRefused",
+    "Pruned",
     "PublicationStopped",
     "RateCard",
     "RawStore",
@@ -46,7 +50,9 @@ __all__ = [
     "Thresholds",
     "TransformError",
     "UnknownTimeZone",
+    "old_generations",
     "prune_generations",
+    "prune_raw",
     "publish",
     "renew_report",
 ]

@@ -7,6 +7,7 @@ TransformError
 ├── BadThresholds         a file of thresholds cannot be read, or contradicts itself
 ├── ReportFailed          there is nothing that a report could be made of
 ├── BadRateCard           a rate card cannot be read, or contradicts itself
+├── PruneRefused          a copy of raw does not hold all that it must, or may not take its place
 └── PublicationStopped    an audit found what must not be published
 """
 
@@ -45,6 +46,10 @@ class ReportFailed(TransformError):
 
 class BadRateCard(TransformError):
     """A rate card cannot be read or contradicts itself; names the file, the line and what to do."""
+
+
+class PruneRefused(TransformError):
+    """A copy of raw is not equal to what it is to stand for, or may not take its place; nothing was removed."""
 
 
 class PublicationStopped(TransformError):

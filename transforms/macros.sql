@@ -3,7 +3,7 @@
 
 -- Go's zero time, year 1, is how the API's server says "never".
 create or replace temp macro known_instant(instant) as
-    case when year(instant) > 1 then instant end;
+    case when year(instant) between 2 and 9999 then instant end;
 
 -- Text of the API as an instant; text without a zone is UTC.
 create or replace temp macro instant_from_text(text) as
@@ -91,7 +91,8 @@ create or replace temp macro whole_bytes(amount) as
     try_cast(ceil(amount) as bigint);
 
 -- The index of a GPU from its label, and the other labels of a series, to which a label that is no index goes.
-create or replace temp macro gpu_index(gpu) as try_cast(gpu as smallint);
+create or replace temp macro gpu_index(gpu) as
+    if(cast(try_cast(gpu as smallint) as varchar) = gpu, try_cast(gpu as smallint), null);
 
 create or replace temp macro series_labels(gpu, labels) as
     if(

@@ -113,17 +113,25 @@ def renew_report(layout: Layout) -> Path:
 
 
 def prune_generations(layout: Layout, keep_for: timedelta = _KEPT, now: datetime | None = None) -> list[Path]:
-    """Remove what a killed publication left and generations replaced longer ago than `keep_for`; return them."""
+    """Remove what `old_generations` finds; return it."""
+    removed = old_generations(layout, keep_for, now)
+    for path in removed:
+        shutil.rmtree(path)
+    return removed
+
+
+def old_generations(layout: Layout, keep_for: timedelta = _KEPT, now: datetime | None = None) -> list[Path]:
+    """Return what a killed publication left and generations replaced longer ago than `keep_for`."""
+    if not layout.generations.exists():
+        return []
     kept_since = (now or datetime.now(UTC)) - keep_for
     # A generation was still being read when its successor appeared, so its successor's age counts.
-    removed = [
+    replaced = [
         path
         for path, successor in pairwise(_generations(layout))
         if path != current(layout) and _published_at(successor) < kept_since
     ]
-    for path in removed:
-        shutil.rmtree(path)
-    return removed + _remove_unfinished(layout)
+    return [*replaced, *layout.generations.glob(f"{_UNFINISHED}*")]
 
 
 def _generations(layout: Layout) -> list[Path]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol, Self
 
 import duckdb
 import fsspec
@@ -15,6 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 from transforms.sql import literal, literals, scalar
 
 _ATTACHED = "warehouse"
+_MERGED: Final = "-merged"
 
 
 class RawStore(Protocol):
@@ -39,32 +41,67 @@ class DuckDBRaw:
     """Raw tables in a schema of a DuckDB file, dlt's `duckdb` destination."""
 
     def __init__(self, path: Path, dataset: str = "raw") -> None:
-        self._path = path
-        self._dataset = dataset
+        self.path = path
+        self.dataset = dataset
 
     def committed_loads(self) -> list[str]:
         """Return the load ids with status 0, sorted."""
-        if not self._path.exists():
+        if not self.path.exists():
             return []
-        with duckdb.connect(str(self._path), read_only=True) as con:
-            if not _has_table(con, self._dataset, "_dlt_loads"):
+        with duckdb.connect(str(self.path), read_only=True) as con:
+            if not _has_table(con, self.dataset, "_dlt_loads"):
                 return []
-            loads = con.execute(f'select distinct load_id from "{self._dataset}"._dlt_loads where status = 0')
+            loads = con.execute(f'select distinct load_id from "{self.dataset}"._dlt_loads where status = 0')
             return sorted(load_id for (load_id,) in loads.fetchall())
 
     def rows(
         self, con: duckdb.DuckDBPyConnection, table: str, load_ids: Sequence[str]
     ) -> duckdb.DuckDBPyRelation | None:
         """Return the rows of these loads; the file stays attached until `release`."""
-        con.execute(f"attach if not exists {literal(self._path)} as {_ATTACHED} (read_only)")
-        if not _has_table(con, self._dataset, table, database=_ATTACHED):
+        con.execute(f"attach if not exists {literal(self.path)} as {_ATTACHED} (read_only)")
+        if not _has_table(con, self.dataset, table, database=_ATTACHED):
             return None
-        source = f'select * from {_ATTACHED}."{self._dataset}"."{table}"'
+        source = f'select * from {_ATTACHED}."{self.dataset}"."{table}"'
         return con.sql(f"{source} where _dlt_load_id in (select unnest({literals(load_ids)}))")
 
     def release(self, con: duckdb.DuckDBPyConnection) -> None:
         """Detach the file, so that dlt may write to it again."""
         con.execute(f"detach database if exists {_ATTACHED}")
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A file of Parquet, and the loads whose rows it may hold: dlt's hold those of one, merged ones of a stretch."""
+
+    path: str
+    first: str
+    last: str
+    is_merged: bool
+
+    @classmethod
+    def of(cls, path: str) -> Self | None:
+        """Read `<load id>.<file id>.parquet`, or what `merged_name` gives; load ids hold one dot themselves."""
+        *parts, suffix = posixpath.basename(path).split(".")
+        if suffix != "parquet" or len(parts) < 3:
+            return None
+        last, rest = ".".join(parts[:2]), ".".join(parts[2:])
+        is_merged = rest.endswith(_MERGED)
+        return cls(path, rest.removesuffix(_MERGED) if is_merged else last, last, is_merged)
+
+    def may_hold(self, load: str) -> bool:
+        """Whether the load lies in the stretch; load ids are seconds since the epoch."""
+        return float(self.first) <= float(load) <= float(self.last)
+
+    def spans(self, other: RawFile) -> bool:
+        """Whether it was merged from a wider stretch that holds the other's."""
+        is_wider = (self.first, self.last) != (other.first, other.last)
+        return self.is_merged and is_wider and self.may_hold(other.first) and self.may_hold(other.last)
+
+
+def merged_name(files: Sequence[RawFile]) -> str:
+    """Return the name of a file that holds all that counts of the loads that it has rows of."""
+    first, last = min((file.first for file in files), key=float), max((file.last for file in files), key=float)
+    return f"{last}.{first}{_MERGED}.parquet"
 
 
 class ParquetRaw:
@@ -75,49 +112,77 @@ class ParquetRaw:
     """
 
     def __init__(self, filesystem: fsspec.AbstractFileSystem, dataset_path: str) -> None:
-        self._filesystem = filesystem
-        self._dataset_path = dataset_path
+        self.filesystem = filesystem
+        self.dataset_path = dataset_path
         self._fetched: list[tempfile.TemporaryDirectory[str]] = []
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the files are on a disk of this machine."""
+        return isinstance(self.filesystem, LocalFileSystem)
 
     def committed_loads(self) -> list[str]:
         """Return the load ids that dlt's ledger names as `<schema>__<load id>.jsonl`, sorted."""
-        names = (posixpath.basename(path) for path in self._files("_dlt_loads"))
+        names = (posixpath.basename(path) for path in self.paths("_dlt_loads"))
         return sorted({name.removesuffix(".jsonl").rpartition("__")[2] for name in names if name.endswith(".jsonl")})
 
     def rows(
         self, con: duckdb.DuckDBPyConnection, table: str, load_ids: Sequence[str]
     ) -> duckdb.DuckDBPyRelation | None:
         """Return the rows of the files of these loads, columns united by name."""
-        wanted = frozenset(load_ids)
-        paths = [path for path in self._files(table) if _load_of(posixpath.basename(path)) in wanted]
-        if not paths:
-            return None
-        if not isinstance(self._filesystem, LocalFileSystem):
-            paths = self._fetch(paths)
-        return con.read_parquet(paths, union_by_name=True, hive_partitioning=False)
+        files = self.files(table)
+        merged = [file for file in files if file.is_merged and any(map(file.may_hold, load_ids))]
+        wanted = set(load_ids)
+        if not merged:
+            paths = self.local([file.path for file in files if file.last in wanted and not file.is_merged])
+            return con.read_parquet(paths, union_by_name=True, hive_partitioning=False) if paths else None
+        # Each load is read from one place: what a merged file has of a load is all of it, and the rest was left over.
+        places: dict[str, set[str]] = {}
+        for path in self.local([file.path for file in merged]):
+            places[path] = self.loads_in(con, path) & wanted
+            wanted -= places[path]
+        own = [file for file in files if file.last in wanted and not file.is_merged]
+        places |= {path: {file.last} for path, file in zip(self.local([file.path for file in own]), own, strict=True)}
+        chosen = " or ".join(
+            f"(filename = {literal(path)} and _dlt_load_id in (select unnest({literals(sorted(loads))})))"
+            for path, loads in places.items()
+        )
+        return con.sql(
+            f"select * exclude (filename) from read_parquet({literals(places)}, union_by_name = true, filename = true)"
+            f" where {chosen}"
+        )
+
+    @staticmethod
+    def loads_in(con: duckdb.DuckDBPyConnection, path: str) -> set[str]:
+        """Return the loads that a file on the disk has rows of."""
+        found = con.execute(f"select distinct _dlt_load_id from read_parquet({literal(path)})")
+        return {load for (load,) in found.fetchall()}
 
     def release(self, con: duckdb.DuckDBPyConnection) -> None:  # noqa: ARG002
         """Remove what was fetched."""
         while self._fetched:
             self._fetched.pop().cleanup()
 
-    def _files(self, table: str) -> list[str]:
-        # A cached listing would hide the load that was just committed.
-        self._filesystem.invalidate_cache()
-        folder = posixpath.join(self._dataset_path, table)
-        return sorted(self._filesystem.ls(folder, detail=False)) if self._filesystem.exists(folder) else []
+    def files(self, table: str) -> list[RawFile]:
+        """Return the table's files of Parquet, in the order of their names; there may be torn ones among them."""
+        return [file for path in self.paths(table) if (file := RawFile.of(path))]
 
-    def _fetch(self, paths: list[str]) -> list[str]:
+    def paths(self, table: str) -> list[str]:
+        """Return everything that lies in the table's folder, sorted."""
+        # A cached listing would hide the load that was just committed.
+        self.filesystem.invalidate_cache()
+        folder = posixpath.join(self.dataset_path, table)
+        return sorted(self.filesystem.ls(folder, detail=False)) if self.filesystem.exists(folder) else []
+
+    def local(self, paths: Sequence[str]) -> list[str]:
+        """Return where the files can be read until `release`."""
+        if self.is_local or not paths:
+            return list(paths)
         folder = tempfile.TemporaryDirectory(prefix="runai-pods-")
         self._fetched.append(folder)
         local = [str(Path(folder.name) / posixpath.basename(path)) for path in paths]
-        self._filesystem.get(paths, local)
+        self.filesystem.get(list(paths), local)
         return local
-
-
-def _load_of(name: str) -> str | None:
-    """Return the load id of `<load id>.<file id>.parquet`; load ids hold one dot themselves."""
-    return ".".join(name.split(".")[:2]) if name.endswith(".parquet") else None
 
 
 def _has_table(con: duckdb.DuckDBPyConnection, schema: str, table: str, database: str | None = None) -> bool:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import cache
 from http import HTTPStatus
 from random import Random
 from typing import TYPE_CHECKING, Final
 
 from simulator.problems import error_body
+from simulator.service.exchange import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
-    from simulator.service.exchange import Reply, Seen
+    from simulator.service.exchange import Seen
     from simulator.service.http import Receive, Send
     from simulator.switches import Fault
 
@@ -58,18 +64,22 @@ class Wire:
         await self._start(status, content_type, headers | {"content-length": str(len(body))})
         await self._send({"type": "http.response.body", "body": body})
 
-    async def cut(self, reply: Reply) -> None:
-        """Half of a body, and the end of the connection."""
+    async def cut(self, reply: Reply, silence: float = 0.01) -> None:
+        """Half of a body, silence for so many seconds, and the end of the connection."""
         await self._start(reply.status, reply.content_type, {"content-length": str(len(reply.body))})
         await self._send({"type": "http.response.body", "body": reply.body[: len(reply.body) // 2], "more_body": True})
-        # The half must leave before the connection does.
-        await asyncio.sleep(0.01)
+        # However short the silence, the half must leave before the connection does.
+        await self.silence(silence)
         await self.reset()
 
     async def reset(self) -> None:
         """The end of the connection, without a word."""
         self._abort()
         await self.until_left()
+
+    async def silence(self, seconds: float) -> None:
+        """Nothing for so long, or until the client is gone."""
+        await asyncio.wait([asyncio.ensure_future(self.until_left())], timeout=seconds)
 
     async def until_left(self) -> None:
         """Wait until the client is gone."""
@@ -94,24 +104,78 @@ class Wire:
 
 async def strike(fault: Fault, wire: Wire, normal: Callable[[], Awaitable[Reply]]) -> None:
     """Let a fault happen; `normal` gives the answer that there would have been, for the faults that spoil one."""
-    if fault.kind == "html":
-        page = fault.body or _PAGE.format(f"{fault.status} {HTTPStatus(fault.status).phrase}")
-        await wire.whole(fault.status, page.encode(), "text/html", fault.headers)
-    elif fault.kind == "status":
-        body = error_body(fault.status) if fault.body is None else fault.body.encode()
-        await wire.whole(fault.status, body, "application/json", fault.headers)
-    elif fault.kind == "redirect":
-        await wire.whole(307, b"", "text/plain", {"location": fault.location} | fault.headers)
-    elif fault.kind == "huge":
-        await wire.huge(200, fault.size)
-    elif fault.kind == "reset":
-        await wire.reset()
-    elif fault.kind == "timeout":
-        await asyncio.wait([asyncio.ensure_future(wire.until_left())], timeout=fault.seconds)
-        await wire.reset()
+    if fault.kind in _INSTEAD:
+        await _INSTEAD[fault.kind](fault, wire)
     elif fault.kind == "cut":
         await wire.cut(await normal())
+    elif fault.kind == "stall":
+        await wire.cut(await normal(), fault.seconds)
     else:
-        reply = await normal()
-        half = reply.body[: max(len(reply.body) // 2, 1)]
-        await wire.whole(reply.status, half, reply.content_type, fault.headers)
+        reply = _ALTERED[fault.kind](fault, await normal())
+        await wire.whole(reply.status, reply.body, reply.content_type, reply.headers | fault.headers)
+
+
+async def _html(fault: Fault, wire: Wire) -> None:
+    page = fault.body or _PAGE.format(f"{fault.status} {HTTPStatus(fault.status).phrase}")
+    await wire.whole(fault.status, page.encode(), "text/html", fault.headers)
+
+
+async def _status(fault: Fault, wire: Wire) -> None:
+    body = error_body(fault.status) if fault.body is None else fault.body.encode()
+    await wire.whole(fault.status, body, "application/json", fault.headers)
+
+
+async def _redirect(fault: Fault, wire: Wire) -> None:
+    await wire.whole(307, b"", "text/plain", {"location": fault.location} | fault.headers)
+
+
+async def _timeout(fault: Fault, wire: Wire) -> None:
+    await wire.silence(fault.seconds)
+    await wire.reset()
+
+
+async def _bomb(fault: Fault, wire: Wire) -> None:
+    await wire.whole(200, _packed(fault.size), "application/json", {"content-encoding": "gzip"})
+
+
+_INSTEAD: Final[dict[str, Callable[[Fault, Wire], Awaitable[None]]]] = {
+    "html": _html,
+    "status": _status,
+    "redirect": _redirect,
+    "timeout": _timeout,
+    "bomb": _bomb,
+    "huge": lambda fault, wire: wire.huge(200, fault.size),
+    "reset": lambda _fault, wire: wire.reset(),
+}
+
+
+def _truncated(_fault: Fault, reply: Reply) -> Reply:
+    return replace(reply, body=reply.body[: max(len(reply.body) // 2, 1)])
+
+
+def _gzip(_fault: Fault, reply: Reply) -> Reply:
+    return replace(reply, body=gzip.compress(reply.body), headers={"content-encoding": "gzip"})
+
+
+def _garbled(_fault: Fault, reply: Reply) -> Reply:
+    return replace(reply, body=reply.body.replace(b'"', b'"\xff', 1))
+
+
+def _relabelled(fault: Fault, reply: Reply) -> Reply:
+    return replace(reply, status=fault.status, content_type=fault.content_type) if reply.status == 200 else reply
+
+
+_ALTERED: Final[dict[str, Callable[[Fault, Reply], Reply]]] = {
+    "truncated": _truncated,
+    "gzip": _gzip,
+    "garbled": _garbled,
+    "relabelled": _relabelled,
+}
+
+
+@cache
+def _packed(size: int) -> bytes:
+    """A JSON text of very much space, compressed."""
+    packer = zlib.compressobj(1, wbits=31)
+    parts = [packer.compress(_CHUNK) for _ in range(size // len(_CHUNK))]
+    return b"".join([*parts, packer.compress(b"1"), packer.flush()])

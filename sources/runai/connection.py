@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from dlt.common.configuration import configspec
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.configuration.utils import get_resolved_traces
 from dlt.common.typing import TSecretStrValue
 
 from sources.runai.client import RunaiClient, utc_now
@@ -65,9 +67,22 @@ def connection(**overrides: object) -> RunaiConnection:
     """Resolve the settings through dlt; overrides that are not None win. ConfigurationError if they cannot be read."""
     explicit = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return resolve_configuration(RunaiConnection(), sections=("sources",), explicit_value=explicit)
+        with _untold():
+            return resolve_configuration(RunaiConnection(), sections=("sources",), explicit_value=explicit)
     except ConfigurationException as error:
         raise ConfigurationError(f"The settings cannot be read: {' '.join(str(error).split())}") from error
+
+
+@contextmanager
+def _untold() -> Iterator[None]:
+    """Keep what is resolved out of the trace that dlt writes to the disk: it leaves out secrets, but not paths."""
+    told = get_resolved_traces()
+    before = told.logging_enabled
+    told.logging_enabled = False
+    try:
+        yield
+    finally:
+        told.logging_enabled = before
 
 
 def connect(

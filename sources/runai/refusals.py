@@ -89,10 +89,8 @@ def broken(answer: Answer, path: str, reason: str, redact: Callable[[str], str] 
     if _is_page(answer.body[:512].decode("utf-8", "replace")):
         found = f"{complaint(answer, redact).message}; is SOURCES__RUNAI__BASE_URL the control plane's address?"
     else:
-        found = _line(redact(reason)) or "no reason given"
-    return BrokenAnswer(
-        f"The body of {path} is not what the contract says: {found.rstrip('.')}.", status=answer.status, path=path
-    )
+        found = f"{(_line(redact(reason)) or 'no reason given').rstrip('.')}."
+    return BrokenAnswer(f"The body of {path} is not what the contract says: {found}", status=answer.status, path=path)
 
 
 def _meaning(answer: Answer) -> tuple[type[ApiError], str]:

@@ -32,7 +32,7 @@ class Tls:
                 context.load_cert_chain(self.client_certificate, self.client_key or None, password=lambda: "")
             except (OSError, ValueError) as error:
                 raise ConfigurationError(
-                    f"The client certificate {self.client_certificate} or its key cannot be used "
+                    "The client certificate that SOURCES__RUNAI__CLIENT_CERTIFICATE names, or its key, cannot be used "
                     f"({_reason(error)}); both must be readable PEM files and the key unencrypted."
                 ) from error
         elif self.client_key:
@@ -45,9 +45,10 @@ class Tls:
                 ssl.create_default_context(cafile=self.ca_bundle) if self.ca_bundle else httpx.create_ssl_context()
             )
         except (OSError, ValueError) as error:
-            file = self.ca_bundle or "named by SSL_CERT_FILE or SSL_CERT_DIR"
+            # By its setting, not by its path: paths tell of the machine, and messages are sent around.
+            setting = "SOURCES__RUNAI__CA_BUNDLE" if self.ca_bundle else "SSL_CERT_FILE or SSL_CERT_DIR"
             raise ConfigurationError(
-                f"The CA bundle {file} cannot be used ({_reason(error)}); it must be a readable PEM file."
+                f"The CA bundle that {setting} names cannot be used ({_reason(error)}); it must be a readable PEM file."
             ) from error
         if self.ca_bundle:
             # Python 3.13 asks for extensions that home-made CAs lack; chain, name and dates are checked all the same.
@@ -75,11 +76,12 @@ def certificate_problem(error: BaseException, host: str) -> ConfigurationError |
 def _verification_advice(error: ssl.SSLCertVerificationError) -> str:
     if error.verify_code in UNKNOWN_ISSUER:
         return "its issuer is unknown here: set SOURCES__RUNAI__CA_BUNDLE to the PEM file of the private CA"
+    said = error.verify_message.rstrip(".")
     if error.verify_code in OUT_OF_DATE:
-        return f"{error.verify_message}: have it renewed, and check this machine's clock"
+        return f"{said}: have it renewed, and check this machine's clock"
     if error.verify_code in OTHER_NAME:
-        return f"{error.verify_message}: check the host in SOURCES__RUNAI__BASE_URL"
-    return f"{error.verify_message}: have it issued anew"
+        return f"{said}: check the host in SOURCES__RUNAI__BASE_URL"
+    return f"{said}: have it issued anew"
 
 
 def _reason(error: Exception) -> str:

@@ -13,7 +13,7 @@ from urllib.request import getproxies
 import httpx
 
 from sources.runai.address import is_loopback, origin
-from sources.runai.errors import BrokenAnswer, ConfigurationError, RunaiError, Unavailable
+from sources.runai.errors import BadRequest, BrokenAnswer, ConfigurationError, RunaiError, Unavailable
 from sources.runai.retries import retry_after_seconds
 from sources.runai.stats import Stats
 from sources.runai.tls import Tls, certificate_problem
@@ -21,10 +21,15 @@ from sources.runai.transport import DirectTransport
 
 __all__ = ["Answer", "Tls", "Wire"]
 
-LARGEST_BODY_BYTES = 256 * 1024 * 1024
+# Ten times the largest page of pods or samples that the contract allows, and 100,000 pods of the unpaged list.
+LARGEST_BODY_BYTES = 128 * 1024 * 1024
+# Each is undone in steps of bounded size. Another, or several one around the other, would be undone at a stroke: then
+# a kilobyte can be a gigabyte before anybody has measured it.
+ENCODINGS = ("gzip", "deflate")
 CONNECT_SECONDS = 10.0
 WRITE_SECONDS = 30.0
 POOL_SECONDS = 300.0
+LONGEST_SHOWN = 200
 # A server that drips bytes never trips the read time-out; a whole answer gets this many read time-outs.
 PATIENCE = 10
 
@@ -86,12 +91,13 @@ class Wire:
     ) -> Answer:
         """Send one request and read the whole answer, whatever its status.
 
-        Raises Unavailable without an answer, BrokenAnswer for one that is too large or cannot be decompressed,
-        ConfigurationError where the certificates do not fit. `path` is what follows the origin, query included.
+        Raises BadRequest for what fits no URL, Unavailable without an answer, BrokenAnswer for one that is too large,
+        cannot be decompressed or is encoded in a way that was not asked for, ConfigurationError where the certificates
+        do not fit. `path` is what follows the origin, query included.
         """
-        request = self._http.build_request(method, self.origin + path, headers=headers, content=content)
         shown = path.partition("?")[0]
         try:
+            request = self._http.build_request(method, self.origin + path, headers=headers, content=content)
             response = self._http.send(request, stream=True)
             try:
                 body = self._read(response, shown)
@@ -99,8 +105,11 @@ class Wire:
                 response.close()
                 self._stats.add(requests=1, bytes=response.num_bytes_downloaded)
             return Answer(response.status_code, body, response.headers, datetime.now(UTC))
+        except httpx.InvalidURL:
+            # An id of the server's own may be longer than any URL.
+            problem: RunaiError = BadRequest(f"{method} {shown[:LONGEST_SHOWN]}... cannot be put into a URL.")
         except httpx.DecodingError:
-            problem: RunaiError = BrokenAnswer(f"The body of {method} {shown} cannot be decompressed.", path=shown)
+            problem = BrokenAnswer(f"The body of {method} {shown} cannot be decompressed.", path=shown)
         except httpx.TransportError as error:
             problem = certificate_problem(error, self.host) or Unavailable(
                 f"No answer from {self.host} to {method} {shown} ({redact(_describe(error))}). "
@@ -115,17 +124,35 @@ class Wire:
         self._http.close()
 
     def _read(self, response: httpx.Response, path: str) -> bytes:
+        encoding = response.headers.get("content-encoding", "identity").lower()
+        if encoding not in ("identity", *ENCODINGS):
+            raise BrokenAnswer(f"The body of {path} is encoded in a way that was not asked for.", path=path)
+        if _told_size(response) > self._largest_body:
+            raise self._too_large(path)
         deadline = time.monotonic() + self._whole_answer_seconds
         chunks = []
         size = 0
         for chunk in response.iter_bytes():
             size += len(chunk)
             if size > self._largest_body:
-                raise BrokenAnswer(f"The body of {path} is larger than {self._largest_body} bytes.", path=path)
+                raise self._too_large(path)
             if time.monotonic() > deadline:
                 raise Unavailable(f"The body of {path} did not end in {self._whole_answer_seconds:.0f} s.", path=path)
             chunks.append(chunk)
         return b"".join(chunks)
+
+    def _too_large(self, path: str) -> BrokenAnswer:
+        return BrokenAnswer(
+            f"The body of {path} is larger than {self._largest_body:,} bytes, the most that is read: the contract's "
+            "answers are far smaller. Is something else than the control plane answering?",
+            path=path,
+        )
+
+
+def _told_size(response: httpx.Response) -> int:
+    """What the server says that it sends, before any of it is read; 0 where it does not say."""
+    told = response.headers.get("content-length", "")
+    return int(told) if told.isascii() and told.isdigit() else 0
 
 
 def _may_be_proxied(base: str, host: str) -> bool:
@@ -154,7 +181,7 @@ def _http_client(
             transport=transport,
             trust_env=proxied,
             follow_redirects=False,
-            headers={"User-Agent": "runai-pods"},
+            headers={"User-Agent": "runai-pods", "Accept-Encoding": ", ".join(ENCODINGS)},
         )
     except (ValueError, ImportError, httpx.InvalidURL):
         # The cause would show the proxy's URL, and proxies' URLs hold passwords.

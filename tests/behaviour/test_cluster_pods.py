@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from simulator import Fault
-from tests.behaviour.scene import scene
+from sources.runai.reading.cluster_pods import read_cluster_pods
+from sources.runai.reading.known import NothingKnown
+from sources.runai.reading.observations import Observations, ReadingReport
+from tests.behaviour.scene import START, scene
+from tests.sources.scripted import ScriptedPlane, client, problem
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +57,12 @@ def test_what_it_shows_unreadably_is_kept_once(tmp_path: Path) -> None:
         assert made.run().reading.rejects_new == 1
         again = made.run().reading
         assert (again.rejects, again.rejects_new) == (1, 0)
+
+
+@pytest.mark.parametrize("status", [302, 400, 403, 405, 410])
+def test_a_control_plane_that_refuses_it_is_told_of_and_is_no_failure(status: int) -> None:
+    report = ReadingReport()
+    seen = Observations(NothingKnown(), report, created_until=START, deleted_since=START)
+    with client(ScriptedPlane([problem(status)])) as api:
+        assert list(read_cluster_pods(api, ["c"], seen, known_hashes={})) == []
+    assert [warning.split()[0] for warning in report.warnings] == [str(status)]

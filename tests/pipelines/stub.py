@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,10 +16,11 @@ TOKEN = "/api/v1/token"
 
 
 @contextmanager
-def stub(answers: Mapping[str, Answer], *, date: str | None = None) -> Iterator[str]:
+def stub(answers: Mapping[str, Answer], *, date: str | None = None, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve `path -> (status, body)`, the longest path that the request's begins with; yields the address.
 
-    The key may go on with `?name=value`, which the request's parameters must contain.
+    Bytes are sent as they are, all else as JSON. The key may go on with `?name=value`, which the request's parameters
+    must contain.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -26,7 +28,7 @@ def stub(answers: Mapping[str, Answer], *, date: str | None = None) -> Iterator[
 
         def do_GET(self) -> None:
             status, body = self._answer()
-            content = json.dumps(body).encode()
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
@@ -53,10 +55,13 @@ def stub(answers: Mapping[str, Answer], *, date: str | None = None) -> Iterator[
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    host, scheme = ("localhost", "https") if tls else ("127.0.0.1", "http")
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{scheme}://{host}:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

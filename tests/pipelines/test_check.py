@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from pipelines.check import check
+from pipelines.cli import execute
 from sources.runai.errors import ConfigurationError
 from tests.pipelines.stub import TOKEN, Answer, stub
 
@@ -50,9 +54,10 @@ def screen(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 def test_a_healthy_control_plane_is_all_ticks(screen: Any) -> None:
     code, marks = screen(HEALTHY)
     assert code == 0
-    assert {text[0] for text in marks.values()} == {"✓"}
+    assert {text[0] for name, text in marks.items() if name != "TLS"} == {"✓"}
+    assert marks["TLS"].startswith("? not in use")
     assert list(marks) == [
-        *("configuration", "clock", "sign-in and pods", "deleted pods", "counts", "versions", "pods by cluster"),
+        *("configuration", "TLS", "clock", "sign-in and pods", "deleted pods", "counts", "versions", "pods by cluster"),
         *("metrics", "advanced metrics"),
     ]
     assert marks["configuration"].endswith("client reader")
@@ -111,6 +116,41 @@ def test_a_clock_that_is_off_is_told(screen: Any) -> None:
     _, marks = screen(HEALTHY, date="Mon, 01 Jan 2024 00:00:00 GMT")
     assert marks["clock"].startswith("? ")
     assert marks["clock"].endswith("s ahead of the server's: have it set by NTP")
+
+
+def test_a_clock_that_is_off_is_a_fault_where_tokens_are_refused(screen: Any) -> None:
+    refused = {**HEALTHY, TOKEN: (401, {"code": 401, "message": "bad client"})}
+    code, marks = screen(refused, date="Mon, 01 Jan 2024 00:00:00 GMT")
+    assert code == 1
+    assert marks["clock"].startswith("✗ ")
+    assert "tokens count as expired" in marks["clock"]
+
+
+def test_a_scope_without_a_pod_is_doubted(screen: Any) -> None:
+    code, marks = screen({**HEALTHY, PODS: (200, {"pods": []})})
+    assert code == 0
+    assert marks["scope"].startswith("? no pod is in sight: give the access rule the scope")
+
+
+@pytest.mark.parametrize(("is_trusted", "code"), [(True, 0), (False, 2)])
+def test_a_private_ca_is_named_and_a_server_that_nobody_vouches_for_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, *, is_trusted: bool, code: int
+) -> None:
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost").configure_cert(context)
+    with stub(HEALTHY, tls=context) as url:
+        monkeypatch.setenv("SOURCES__RUNAI__BASE_URL", url)
+        monkeypatch.setenv("SOURCES__RUNAI__TOKEN", "c4nary-token")
+        if is_trusted:
+            monkeypatch.setenv("SOURCES__RUNAI__CA_BUNDLE", str(tmp_path / "ca.pem"))
+        assert execute(["check"]) == code
+    shown = capsys.readouterr()
+    if is_trusted:
+        assert f"✓ TLS               by the CAs in {tmp_path / 'ca.pem'}" in shown.out
+    else:
+        assert "its issuer is unknown here: set SOURCES__RUNAI__CA_BUNDLE" in shown.err
 
 
 def test_bad_configuration_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,7 @@ def test_the_defaults_are_those_of_the_documentation(asked: list[Settings]) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("rnu", "unknown command 'rnu': choose one of run, check, status, rebuild, report. See --help."),
+        ("rnu", "unknown command 'rnu': choose one of run, check, status, rebuild, report, prune. See --help."),
         ("--bogus", "Unknown option: --bogus. See --help."),
         ("run --resolution x", "Invalid value for --resolution"),
         ("--resolution 0", "--resolution 0 is too small"),
@@ -90,6 +90,7 @@ def test_the_defaults_are_those_of_the_documentation(asked: list[Settings]) -> N
         ("", "No control plane is configured."),
         ("check", "No control plane is configured."),
         ("rebuild", "nothing was ever loaded into"),
+        ("prune", "nothing was ever loaded into"),
         ("report", "nothing was ever published in"),
     ],
 )
@@ -116,7 +117,7 @@ def test_wrong_usage_is_one_message_and_exit_code_2(
         ({"BASE_URL": "https://acme.run.ai", "CLIENT_ID": "x"}, "client_secret is missing"),
         (
             {"BASE_URL": "https://acme.run.ai", "TOKEN": "c4nary", "CA_BUNDLE": "/no/ca.pem"},
-            "/no/ca.pem cannot be used",
+            "SOURCES__RUNAI__CA_BUNDLE names cannot be used",
         ),
         ({"BASE_URL": "https://acme.run.ai", "TOKEN": "c4nary", "CONCURRENCY": "many"}, "settings cannot be read"),
     ],

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import logging
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from dlt.common.logger import _create_logger
 
-from pipelines.logs import log_file, redact
+from pipelines.logs import entries, harmless, log_file, redact
 
 
 @pytest.mark.parametrize(
@@ -29,10 +30,34 @@ def test_what_looks_like_a_credential_is_blotted_out(text: str, expected: str) -
     assert redact(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "text", "expected"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", "c4nary/+=", "signed with c4nary/+= today", "signed with *** today"),
+        ("AWS_SECRET_ACCESS_KEY", "c4nary/+=", "?key=c4nary/%2B%3D", "?key=***"),
+        ("SOURCES__OTHER__PASSWORD", "c4nary\\n", r"{'a': 'c4nary\\n'}", "{'a': '***'}"),
+        ("HTTPS_PROXY", "http://me:c4nary@proxy:1", "via http://me:c4nary@proxy:1/", "via http://***@proxy:1/"),
+        ("PGPASSWORD", "short", "a short word", "a short word"),
+        ("HOME", "/home/collector", "in /home/collector", "in /home/collector"),
+    ],
+)
+def test_what_the_environment_calls_a_secret_is_blotted_out(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, text: str, expected: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert redact(text) == expected
+
+
+def test_no_character_steers_the_terminal() -> None:
+    tricks = "\x00\x07\x1b\x7f\x85\x9b\u202e\u2066\ud800\r"
+    assert harmless(f"a{tricks}b\tc\nü 名前") == "a" + "\ufffd" * len(tricks) + "b\tc\nü 名前"
+    assert redact("\x1b[31m") == "\ufffd[31m"
+
+
 def test_a_log_holds_our_words_and_tracebacks_without_secrets(tmp_path: Path) -> None:
     logger = logging.getLogger("pipelines.test")
-    with log_file(tmp_path) as path:
-        logger.info("read %d pods", 3)
+    with log_file(tmp_path, run_id="7") as path:
+        logger.info("read %d pods", 3, extra={"facts": {"pods": 3, "advice": "client_secret=c4nary"}})
         logger.debug("too much")
         try:
             int("client_secret=c4nary")
@@ -40,8 +65,18 @@ def test_a_log_holds_our_words_and_tracebacks_without_secrets(tmp_path: Path) ->
             logger.exception("failed")
     logger.warning("after the run")
     text = path.read_text()
-    assert "INFO pipelines.test: read 3 pods" in text
-    assert "Traceback" in text
+    said, failed = entries(path)
+    assert {**said, "at": ""} == {
+        "at": "",
+        "level": "INFO",
+        "logger": "pipelines.test",
+        "event": "read 3 pods",
+        "run_id": "7",
+        "pods": 3,
+        "advice": "client_secret=***",
+    }
+    assert datetime.fromisoformat(said["at"]).tzinfo is not None
+    assert failed["exception"].startswith("Traceback")
     assert "c4nary" not in text
     assert "too much" not in text
     assert "after the run" not in text
@@ -59,7 +94,8 @@ def test_dlt_speaks_to_the_log_and_not_to_stderr(tmp_path: Path, capsys: pytest.
     with log_file(tmp_path) as path:
         _create_logger("dlt", "WARNING", "{message}", "test", {})
         logging.getLogger("dlt").error("job failed: client_secret=c4nary")
-    assert "ERROR dlt: job failed: client_secret=***" in path.read_text()
+    (said,) = entries(path)
+    assert (said["level"], said["logger"], said["event"]) == ("ERROR", "dlt", "job failed: client_secret=***")
     assert capsys.readouterr().err == ""
 
 

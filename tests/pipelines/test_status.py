@@ -141,7 +141,8 @@ def test_json_is_one_object_with_stable_keys(tmp_path: Path, capsys: pytest.Capt
     shown = json.loads(capsys.readouterr().out)
     assert list(shown) == [
         *("data_dir", "checked_at", "last_run", "age_seconds", "max_age_seconds", "is_stale", "pods", "counts_agree"),
-        *("counts", "gaps", "metrics", "rejects", "warnings", "pending_loads", "running"),
+        *("counts", "gaps", "metrics", "rejects", "warnings", "pending_loads", "running", "last_attempt"),
+        "bytes",
     ]
     assert shown["last_run"]["outcome"] == "loaded"
     assert shown["counts_agree"] is True
@@ -151,7 +152,9 @@ def test_the_screen_says_stale_and_exits_with_3(tmp_path: Path, capsys: pytest.C
     publish(tmp_path, runs=[run(T0, rejects=2), run(T0, rejects=2, rejects_new=0)], pods=[pod("a")])
     assert show_status(tmp_path, "2h", as_json=False) == 3
     lines = [line.split(None, 1) for line in capsys.readouterr().out.splitlines()]
-    assert [line[0] for line in lines] == ["data", "last", "stale", "pods", "counts", "metrics", "gaps", "rejects"]
+    assert [line[0] for line in lines] == [
+        *("data", "size", "last", "stale", "pods", "counts", "metrics", "gaps", "rejects"),
+    ]
     assert lines[-1][1].strip() == "2"
 
 
@@ -209,3 +212,66 @@ def test_coverage_is_summed_over_pods_and_metrics(tmp_path: Path) -> None:
     publish(tmp_path, runs=[run(T0)], pod_metric_coverage=rows)
     metrics = read_status(tmp_path, T0).metrics
     assert (metrics["covered_hours"], metrics["wanted_hours"], metrics["failed"]) == (1, 2, 1)
+
+
+def attempt(data_dir: Path, name: str, command: str = "run", **last: object) -> Path:
+    """A log as an attempt leaves it; without an exit code it was cut off."""
+    log = data_dir / "state" / "logs" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    first = {"at": "2026-03-01T12:00:00+00:00", "event": "arguments", "run_id": "r", "command": command}
+    said = [first, {"at": "2026-03-01T12:00:09+00:00", "event": "page 3", **last}]
+    log.write_text("".join(f"{json.dumps(entry)}\n" for entry in said) + '{"at": "cut')
+    return log
+
+
+def test_an_attempt_that_failed_before_it_loaded_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    attempt(tmp_path, "1", exit_code=0)
+    log = attempt(tmp_path, "2", exit_code=1, error="the control plane refuses the token.")
+    attempt(tmp_path, "3", exit_code=4, error="another run holds the lock")
+    attempt(tmp_path, "4", "prune", exit_code=0)
+    attempt(tmp_path, "5", "run --dry-run", exit_code=0)
+    assert show_status(tmp_path, None, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)["last_attempt"]
+    assert told == {
+        "command": "run",
+        "run_id": "r",
+        "started_at": "2026-03-01T12:00:00+00:00",
+        "ended_at": "2026-03-01T12:00:09+00:00",
+        "outcome": "failed",
+        "exit_code": 1,
+        "error": "the control plane refuses the token.",
+        "log": str(log),
+    }
+    show_status(tmp_path, None, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert "last error  run failed at 2026-03-01T12:00:09+00:00: the control plane refuses the token." in lines
+    assert f"log         {log}" in lines
+
+
+def test_an_attempt_without_an_end_is_running_or_was_cut_off(tmp_path: Path) -> None:
+    attempt(tmp_path, "1")
+    found = read_status(tmp_path, T0).last_attempt
+    assert found is not None
+    assert (found.outcome, found.error) == ("cut off", "the last it said: page 3")
+    with Lock(tmp_path / "state"):
+        running = read_status(tmp_path, T0).last_attempt
+    assert running is not None
+    assert (running.outcome, running.error) == ("running", None)
+
+
+def test_a_good_attempt_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    attempt(tmp_path, "1", exit_code=1, error="bad")
+    attempt(tmp_path, "2", exit_code=0)
+    show_status(tmp_path, None, as_json=False)
+    assert "last error" not in capsys.readouterr().out
+
+
+def test_what_generations_share_is_counted_once(tmp_path: Path) -> None:
+    database = publish(tmp_path, runs=[run(T0)])
+    (tmp_path / "state" / "series").mkdir()
+    (tmp_path / "state" / "series" / "twin").hardlink_to(database)
+    (tmp_path / "warehouse.duckdb").write_bytes(b"x" * 8192)
+    found = read_status(tmp_path, T0).bytes
+    assert found["raw"] == 8192
+    assert found["published"] >= database.stat().st_size
+    assert found["state"] < database.stat().st_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -56,11 +57,12 @@ def test_an_incremental_run_says_what_changed(data_dir: Path, capsys: pytest.Cap
         "counts    agree with the API's: 4 of 4 pods",
         "time      read 3.1 s, load 1.2 s, build 2.0 s, publish 0.3 s",
     ]
+    assert re.fullmatch(r"data      [\d.]+ MB: raw 0 B, published [\d.]+ MB, state [\d.]+ kB", lines[7])
 
 
 def test_tables_and_projects_stand_side_by_side(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = screen(capsys, result(), data_dir)
-    table = [line.split() for line in lines[8:12]]
+    table = [line.split() for line in lines[9:13]]
     assert table == [
         ["table", "rows", "project", "pods", "running", "GPUs"],
         ["pods", "4", "+1", "vision", "3", "2", "1.5"],

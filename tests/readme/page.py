@@ -13,8 +13,8 @@ _BLOCK: Final = re.compile(
     r"(?P<head><!-- generated: (?P<name>[a-z ]+) -->\n)(?P<body>.*?)(?P<foot><!-- end -->)", re.DOTALL
 )
 _FENCE: Final = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
-# What no two runs share: how long something took, and how many requests its slices of time came to.
-_VOLATILE: Final = re.compile(r"\b\d+\.\d+ s\b|(?<=^requests  )[\d,]+", re.MULTILINE)
+# What no two runs share: how long something took, what it takes of the disk, and how many requests its slices came to.
+_VOLATILE: Final = re.compile(r"\b\d+\.\d+ s\b|\b[\d.]+ [kMG]?B\b|(?<=^requests  )[\d,]+", re.MULTILINE)
 
 
 def regenerate(page: str, makers: Mapping[str, Maker]) -> str:

@@ -113,6 +113,33 @@ def test_a_truncated_body_is_a_whole_response(plane: Plane, client: httpx.Client
     assert client.get(PODS).json()["pods"]
 
 
+def test_an_answer_is_spoilt_in_one_way(plane: Plane, client: httpx.Client) -> None:
+    whole = client.get(PODS)
+    plane.simulator.switches = Switches(faults=(Fault(kind="gzip"),))
+    packed = client.get(PODS)
+    assert (packed.headers["content-encoding"], packed.json()) == ("gzip", whole.json())
+    plane.simulator.switches = Switches(faults=(Fault(kind="relabelled", status=207, content_type="text/csv"),))
+    other = client.get(PODS)
+    assert (other.status_code, other.headers["content-type"], other.json()) == (207, "text/csv", whole.json())
+    plane.simulator.switches = Switches(faults=(Fault(kind="garbled"),))
+    with pytest.raises(UnicodeDecodeError):
+        client.get(PODS).content.decode()
+
+
+def test_a_bomb_is_small_on_the_wire(plane: Plane, client: httpx.Client) -> None:
+    plane.simulator.switches = Switches(faults=(Fault(kind="bomb", size=3_000_000),))
+    answer = client.get(PODS)
+    assert int(answer.headers["content-length"]) < 50_000
+    assert (len(answer.content) > 2_900_000, answer.json()) == (True, 1)
+
+
+def test_silence_in_the_middle_of_a_body(plane: Plane, client: httpx.Client) -> None:
+    plane.simulator.switches = Switches(faults=(Fault(kind="stall", seconds=30),))
+    with client.stream("GET", PODS, timeout=0.3) as answer, pytest.raises(httpx.ReadTimeout):
+        answer.read()
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize("kind", ["reset", "cut"])
 def test_broken_connections(plane: Plane, client: httpx.Client, kind: Any) -> None:
     plane.simulator.switches = Switches(faults=(Fault(kind=kind, times=1),))

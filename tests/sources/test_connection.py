@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from dlt.common.configuration.utils import get_resolved_traces
 
 from sources.runai.connection import LIMITS, RunaiConnection, connect, connection
 from sources.runai.credentials import AppToken, BearerToken, ClientCredentials
@@ -140,3 +141,13 @@ def test_the_defaults_that_correctness_rests_on_are_committed() -> None:
     assert config["load"] == {"delete_completed_jobs": True, "auto_abort_on_terminal_error": True}
     assert config["normalize"]["parquet_normalizer"]["add_dlt_load_id"] is True
     assert config["sources"]["runai"] == {}
+
+
+def test_settings_are_in_no_trace_of_dlts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it writes to the disk leaves out secrets, and nothing else."""
+    monkeypatch.setenv("SOURCES__RUNAI__CA_BUNDLE", "/home/canary/ca.pem")
+    told = get_resolved_traces()
+    told.clear()
+    assert connection().ca_bundle == "/home/canary/ca.pem"
+    assert told.resolved_traces == []
+    assert told.logging_enabled

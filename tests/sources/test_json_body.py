@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sources.runai.client import Reply, RunaiClient
 from sources.runai.credentials import BearerToken
-from sources.runai.json_body import parse_json
+from sources.runai.json_body import DEEPEST, parse_json
 
 _VALUES = st.recursive(
     st.none()
@@ -43,7 +43,24 @@ def test_one_odd_value_costs_nothing_else(body: bytes, value: object) -> None:
     assert parse_json(body) == value
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"pods": [', b'{"a": "\xff"}', b"[" * 5_000])
+def test_digits_without_end_keep_their_text() -> None:
+    assert parse_json(b"[" + b"9" * 5_000 + b", 7, -" + b"1" * 5_000 + b"]") == ["9" * 5_000, 7, "-" + "1" * 5_000]
+
+
+@pytest.mark.parametrize("depth", [1_500, 20_000])
+def test_what_lies_too_deep_stays_text_and_costs_nothing_else(depth: int) -> None:
+    deep = b'[{"a]": "\\"}", "b": ' * depth + b"1" + b"}]" * depth
+    (found, other) = parse_json(b'[{"pod": ' + deep + b'}, {"pod": "]"}]')
+    assert other == {"pod": "]"}
+    found = found["pod"]
+    for _ in range(DEEPEST // 2 - 1):
+        ((found),) = (level["b"] for level in found)
+    assert found.encode() == deep[(DEEPEST // 2 - 1) * len(b'[{"a]": "\\"}", "b": ') : -(DEEPEST - 2)]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b'{"pods": [', b'{"a": "\xff"}', b"[" * 5_000, b"[" * 5_000 + b"{" + b"]" * 5_000]
+)
 def test_what_is_no_json_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         parse_json(body)

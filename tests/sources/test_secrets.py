@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -140,3 +141,19 @@ def test_secrets_go_to_the_configured_host_only() -> None:
     provoke(client(plane))
     assert {(request.url.scheme, request.url.host) for request in plane.requests} == {("https", "tenant.run.ai")}
     assert not [request for request in plane.requests if leaks(str(request.url))]
+
+
+@pytest.mark.parametrize("before", ["", "i", "id:", "client:", "Basic client:"])
+def test_a_secret_in_base64_is_blotted_wherever_it_stands(before: str) -> None:
+    redactor = Redactor()
+    redactor.learn(SECRET)
+    for encode in (b64encode, urlsafe_b64encode):
+        text = redactor(f"Authorization: {encode(f'{before}{SECRET} more'.encode()).decode()}")
+        assert "[secret]" in text
+        assert b64encode(SECRET.encode()).decode()[4:16] not in text
+
+
+def test_a_short_secret_blots_no_word() -> None:
+    redactor = Redactor()
+    redactor.learn("abc")
+    assert redactor("YWJj and eGFi are words") == "YWJj and eGFi are words"

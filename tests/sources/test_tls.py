@@ -150,22 +150,25 @@ def test_a_client_certificate_is_shown_to_who_asks(
         assert get(server, ca_bundle=bundle, **options) == {"pods": []}
 
 
-def test_files_that_cannot_be_used_are_named(written: Callable[[str], str], tmp_path: Path) -> None:
+def test_settings_whose_files_cannot_be_used_are_named_without_the_path(
+    written: Callable[[str], str], tmp_path: Path
+) -> None:
     garbage = tmp_path / "garbage.pem"
     garbage.write_text("canary, not a certificate")
     missing = str(tmp_path / "missing.pem")
     for tls, named in [
         (Tls(ca_bundle=missing), "No such file"),
         (Tls(ca_bundle=str(tmp_path)), "CA bundle"),
-        (Tls(ca_bundle=str(garbage)), "garbage.pem"),
+        (Tls(ca_bundle=str(garbage)), "SOURCES__RUNAI__CA_BUNDLE"),
         (Tls(client_certificate=missing), "No such file"),
-        (Tls(client_certificate=str(garbage)), "garbage.pem"),
-        (Tls(client_certificate=written("certificate")), "or its key cannot be used"),
+        (Tls(client_certificate=str(garbage)), "SOURCES__RUNAI__CLIENT_CERTIFICATE"),
+        (Tls(client_certificate=written("certificate")), "or its key, cannot be used"),
         (Tls(client_key=written("key")), "set client_certificate too"),
     ]:
         with pytest.raises(ConfigurationError, match=named) as refused:
             tls.context()
         assert "canary" not in str(refused.value)
+        assert str(tmp_path) not in str(refused.value)
 
 
 def test_an_unreadable_bundle_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

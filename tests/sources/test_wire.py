@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from sources.runai.errors import BrokenAnswer, ConfigurationError, Unavailable
+from sources.runai.errors import BadRequest, BrokenAnswer, ConfigurationError, Unavailable
 from sources.runai.stats import Stats
 from sources.runai.tls import Tls
-from sources.runai.wire import Wire
+from sources.runai.wire import LARGEST_BODY_BYTES, Wire
 from tests.sources.raw_server import RawServer, Reply, ok, raw_server
 
 PATH = "/api/v1/workloads/pods"
@@ -115,8 +115,32 @@ def test_a_body_beyond_all_measure_is_broken(compressed: bool) -> None:
     reply = ok(gzip.compress(body), "Content-Encoding: gzip") if compressed else ok(body)
     with raw_server([reply, reply]) as server:
         assert len(send(server, largest_body=300_000)) == 300_000
-        with pytest.raises(BrokenAnswer, match="larger than 299999 bytes"):
+        with pytest.raises(BrokenAnswer, match="larger than 299,999 bytes"):
             send(server, largest_body=299_999)
+
+
+def test_what_fits_no_url_is_refused_and_not_repeated_at_length() -> None:
+    line = wire("http://127.0.0.1:9")
+    with pytest.raises(BadRequest, match=r"^GET /pods/x+\.\.\. cannot be put into a URL\.$") as refused:
+        line.send("GET", "/pods/" + "x" * 70_000, {})
+    line.close()
+    assert len(str(refused.value)) < 300
+
+
+def test_a_body_that_is_announced_too_large_is_not_read() -> None:
+    announced = b"HTTP/1.1 200 OK\r\nContent-Length: 134217729\r\n\r\n"
+    with raw_server([announced], hangs_up=False) as server, pytest.raises(BrokenAnswer, match="most that is read"):
+        send(server, largest_body=LARGEST_BODY_BYTES)
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "x-unheard-of"])
+def test_an_encoding_that_was_not_asked_for_is_refused(encoding: str) -> None:
+    """Two compressions around each other are undone at a stroke, whatever they come to."""
+    twice = gzip.compress(gzip.compress(b"0" * 1_000_000))
+    with raw_server([ok(twice, f"Content-Encoding: {encoding}")]) as server:
+        with pytest.raises(BrokenAnswer, match="not asked for"):
+            send(server)
+        assert b"accept-encoding: gzip, deflate\r\n" in server.requests[0].lower()
 
 
 def test_a_proxy_of_the_environment_is_used_for_a_tenant(proxies: RawServer) -> None:

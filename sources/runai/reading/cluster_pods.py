@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from sources.runai.client import Reply, RunaiClient
-from sources.runai.errors import BrokenAnswer, NotFound, PermissionDenied
+from sources.runai.errors import BadRequest, BrokenAnswer, NotFound, PermissionDenied
 from sources.runai.reading.fields import as_json, as_text
 from sources.runai.reading.observations import Batch, Observations, ReadingReport
 from sources.runai.reading.payload import Payload, Row
@@ -69,7 +69,7 @@ def read_cluster_pods(
         path = f"/v1/k8s/clusters/{quote(cluster_id, safe='')}/pods"
         try:
             reply: Reply[Any] = client.get(path)
-        except PermissionDenied as error:
+        except (PermissionDenied, BadRequest) as error:
             seen.report.warn(str(error))
             continue
         except NotFound:

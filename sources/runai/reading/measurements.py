@@ -28,7 +28,7 @@ LARGEST_READING: Final = 1e18
 NO_INSTANT: Final = "a sample without an instant"
 
 _MOST_NESTED: Final = 2_000
-"""Lists and objects beyond one for each sample: a series takes three, and Arrow's stack holds 5,000 in each other."""
+"""Lists and objects that do not follow one another: a series takes three, Arrow's stack holds 5,000 in each other."""
 _SERIES: Final = pa.struct(
     [
         ("type", pa.string()),
@@ -101,9 +101,9 @@ def _in_columns(body: bytes, names: Mapping[str, str]) -> Measurements:
         # Arrow ends the process where a body begins with null.
         msg = "no object"
         raise pa.ArrowInvalid(msg)
-    if body.count(b"[") + body.count(b"{") - body.count(b'"timestamp"') > _MOST_NESTED:
-        # Arrow ends the process where these lie in each other.
-        msg = "more lists and objects than series and samples take"
+    if _deepest(body) > _MOST_NESTED:
+        # Arrow ends the process where so many lie in each other.
+        msg = "more lists and objects than series take"
         raise pa.ArrowInvalid(msg)
     table = arrow_json.read_json(
         pa.BufferReader(body),
@@ -142,6 +142,16 @@ def _in_columns(body: bytes, names: Mapping[str, str]) -> Measurements:
         *_numbers(samples.field("value")),
         misplaced=misplaced,
     )
+
+
+def _deepest(body: bytes) -> int:
+    """Return a depth that lists and objects in each other cannot exceed.
+
+    One that begins where another has just ended takes nobody deeper. What looks like that inside a text brings its own
+    bracket, so that it makes the answer no smaller.
+    """
+    follow = body.count(b"},{") + body.count(b"}, {")
+    return body.count(b"[") + body.count(b"{") - follow
 
 
 def _numbers(texts: pa.Array) -> tuple[pa.Array, pa.Array | None]:

@@ -271,6 +271,8 @@ class _Found:
         reasons += [f"left out: {what} ({times})" for what, times in body.misplaced.items()]
         if self._strays[place]:
             reasons.append(f"left out: a sample outside the window ({self._strays[place]})")
+        if self.samples.repeats[place]:
+            reasons.append(f"left out: a sample of an instant that was there already ({self.samples.repeats[place]})")
         return {
             "returned": as_json(instants),
             "status": status,

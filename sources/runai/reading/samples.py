@@ -40,6 +40,7 @@ class Samples:
         rows: by place, how many samples there are.
         instants: by place and metric, at how many instants that GPU has samples which has the fewest.
         strays: by place, samples outside the window.
+        repeats: by place, samples of a series and an instant of which there was one already in that answer.
     """
 
     def __init__(self, bodies: Sequence[Measurements | None], windows: Sequence[tuple[datetime, datetime]]) -> None:
@@ -64,10 +65,12 @@ class Samples:
             ],
             schema=SAMPLES,
         )
-        self.strays: Counter[int] = Counter()
-        if not is_inside.all():
-            self.strays.update(place[~is_inside].tolist())
-            table, of_series, place, at = table.filter(is_inside), of_series[is_inside], place[is_inside], at[is_inside]
+        self.strays = Counter[int](place[~is_inside].tolist())
+        is_first = _is_first(_by([(place, *one[:3]) for place, one in series])[of_series], at)
+        self.repeats = Counter[int](place[is_inside & ~is_first].tolist())
+        is_kept = is_inside & is_first
+        if not is_kept.all():
+            table, of_series, place, at = table.filter(is_kept), of_series[is_kept], place[is_kept], at[is_kept]
         self.table = table
         self.rows: list[int] = np.bincount(place, minlength=len(bodies)).tolist()
         self.instants: list[dict[str, int]] = [{} for _ in bodies]
@@ -79,14 +82,24 @@ class Samples:
 
 def _distinct(keys: Sequence[tuple[Any, ...]], of_series: Integers, at: Integers) -> dict[tuple[Any, ...], int]:
     """Count the instants by key, of which several series may have one."""
+    of_key = _by(keys)[of_series]
+    counts = np.bincount(of_key[_is_first(of_key, at)], minlength=len(set(keys))).tolist()
+    return dict(zip(dict.fromkeys(keys), counts, strict=True))
+
+
+def _by(keys: Sequence[tuple[Any, ...]]) -> Integers:
+    """Number the keys in the order in which they first come."""
     numbers: dict[tuple[Any, ...], int] = {}
-    of_key = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)[of_series]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+
+
+def _is_first(of_key: Integers, at: Integers) -> npt.NDArray[np.bool_]:
+    """Whether each sample is the first of its key and instant."""
+    is_first = np.ones(len(at), np.bool_)
     if not ((np.diff(at) > 0) | (np.diff(of_key) > 0)).all():
         order = np.lexsort((at, of_key))
-        at, of_key = at[order], of_key[order]
-        is_new = np.append(True, (np.diff(at) > 0) | (np.diff(of_key) > 0))
-        of_key = of_key[is_new]
-    return dict(zip(numbers, np.bincount(of_key, minlength=len(numbers)).tolist(), strict=True))
+        is_first[order[1:]] = (np.diff(at[order]) > 0) | (np.diff(of_key[order]) > 0)
+    return is_first
 
 
 def _numbered(texts: Sequence[str | None], of_series: Integers) -> pa.DictionaryArray:

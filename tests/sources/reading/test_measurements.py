@@ -145,7 +145,11 @@ def samples_of(found: Measurements) -> list[Sample]:
 
 
 def assert_is(found: Measurements, body: Body) -> None:
-    assert samples_of(found) == body.samples
+    # Of those of one series and instant, the first.
+    firsts: dict[Any, Sample] = {}
+    for sample in body.samples:
+        firsts.setdefault(sample[:4], sample)
+    assert samples_of(found) == list(firsts.values())
     assert found.returned == body.returned
     assert found.misplaced.total() == body.misplaced
     assert found.distributions == []
@@ -269,17 +273,24 @@ def test_what_is_no_list_is_told(body: str) -> None:
     assert measurements_of(body.encode(), {}).misplaced == {"what is no list where one belongs": 1}
 
 
-@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
-def test_a_body_of_any_depth_is_refused_and_ends_no_process(opening: bytes) -> None:
-    closing = b"]" if opening == b"[" else b"}"
-    deep = opening * 200_000 + b"1" + closing * 200_000
+DEEP = {
+    "lists": (b"[", b"]"),
+    "objects": (b'{"a":', b"}"),
+    "samples in each other": (b'{"timestamp":"x","value":', b"}"),
+    "texts of samples": (b'{"},{":"},{","a":', b"}"),
+}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_a_body_of_any_depth_is_read_and_ends_no_process(kind: str) -> None:
+    opening, closing = DEEP[kind]
+    deep = opening * 20_000 + b"1" + closing * 20_000
     body = b'{"measurements": [{"type": "CPU_USAGE_CORES", "values": []}], "new": ' + deep + b"}"
-    read = "measurements_of(sys.stdin.buffer.read(), {})"
+    read = "print(measurements_of(sys.stdin.buffer.read(), {}).returned)"
     script = f"import sys; from sources.runai.reading.measurements import measurements_of; {read}"
     # A process of its own: a crash would take the other tests along.
     done = subprocess.run([sys.executable, "-c", script], input=body, capture_output=True, check=False, timeout=60)
-    assert done.returncode == 1
-    assert "JSONDecodeError" in done.stderr.decode()
+    assert (done.returncode, done.stdout) == (0, b"frozenset({'CPU_USAGE_CORES'})\n"), done.stderr[-500:]
 
 
 def test_many_series_are_no_depth() -> None:

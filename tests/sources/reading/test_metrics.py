@@ -245,6 +245,25 @@ def test_a_gpu_that_lacks_samples_makes_the_window_short() -> None:
     assert json.loads(window["returned"]) == {"GPU_UTILIZATION_PER_GPU": 20, "SOMETHING_NEW": 58}
 
 
+def test_what_comes_twice_in_an_answer_is_there_once_and_told() -> None:
+    stamps = [(NOW - HOUR + timedelta(minutes=minute)).isoformat() for minute in range(58)]
+    first, again = ([{"value": value, "timestamp": stamp} for stamp in stamps] for value in ("1", "2"))
+    series = [
+        {"type": "CPU_USAGE_CORES", "labels": {"node": "a"}, "values": [*first, *again[:3]]},
+        {"type": "CPU_USAGE_CORES", "labels": {"node": "b"}, "values": first},
+        {"type": "CPU_USAGE_CORES", "labels": {"node": "a"}, "values": again},
+    ]
+    plane = ScriptedPlane([httpx.Response(200, json={"measurements": series})])
+    with client(plane) as connected:
+        targets = [MetricTarget("p", "w", NOW - HOUR)]
+        rows = rows_of(MetricReading(connected, targets, types=("CPU_USAGE_CORES",), as_of=NOW).batches())
+    found = Counter((row["labels"], row["sampled_at"]) for row in rows["pod_metrics"])
+    assert (len(found), {*found.values()}) == (2 * 58, {1})
+    assert {row["value"] for row in rows["pod_metrics"]} == {1.0}
+    (window,) = rows["metric_windows"]
+    assert window["reason"] == "left out: a sample of an instant that was there already (61)"
+
+
 def test_an_instant_that_comes_twice_is_one() -> None:
     stamps = [(NOW - HOUR + timedelta(minutes=minute // 2)).isoformat() for minute in range(58)]
     half = {"values": [{"value": "1", "timestamp": stamp} for stamp in stamps[::-1]]}
@@ -258,7 +277,7 @@ def test_an_instant_that_comes_twice_is_one() -> None:
         targets = [MetricTarget("p", "w", NOW - HOUR)]
         rows = rows_of(MetricReading(connected, targets, types=("CPU_USAGE_CORES",), as_of=NOW).batches())
     (window,) = rows["metric_windows"]
-    assert (window["status"], window["samples"]) == ("short", 58 + 29)
+    assert (window["status"], window["samples"]) == ("short", 29 + 29)
     assert json.loads(window["returned"]) == {"CPU_USAGE_CORES": 29}
 
 

@@ -1,0 +1,68 @@
+"""How much of the disk the data directory takes: a file that generations share counts once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes on the disk: raw tables, the published generation, and everything else; a bucket is not among them."""
+
+    raw: int
+    published: int
+    state: int
+
+    @property
+    def total(self) -> int:
+        """All of the data directory."""
+        return self.raw + self.published + self.state
+
+    def __str__(self) -> str:
+        parts = {"raw": self.raw, "published": self.published, "state": self.state}
+        return f"{in_bytes(self.total)}: {', '.join(f'{name} {in_bytes(size)}' for name, size in parts.items())}"
+
+
+def sizes(data_dir: Path) -> Sizes:
+    """What the data directory takes; what two parts share counts for the first of raw, published, state."""
+    seen: set[tuple[int, int]] = set()
+    parts = ([data_dir / "warehouse.duckdb", data_dir / "raw"], [(data_dir / "published").resolve()], [data_dir])
+    return Sizes(*(_size(part, seen) for part in parts))
+
+
+def size_without(data_dir: Path, gone: Collection[Path] = ()) -> int:
+    """What the data directory would take without these files and folders."""
+    return _size([data_dir], set(), frozenset(gone))
+
+
+def in_bytes(size: float) -> str:
+    """A size as somebody would say it, such as `80 MB`."""
+    for unit in _UNITS:
+        if size < 999.5 or unit == _UNITS[-1]:
+            break
+        size /= 1000
+    return f"{size:.1f} {unit}" if size < 9.95 and unit != "B" else f"{size:.0f} {unit}"
+
+
+def _size(paths: Iterable[Path], seen: set[tuple[int, int]], gone: frozenset[Path] = frozenset()) -> int:
+    total, waiting = 0, list(paths)
+    while waiting:
+        path = waiting.pop()
+        if path in gone or path.is_symlink():
+            continue
+        try:
+            found = path.stat()
+            if path.is_dir():
+                waiting.extend(path.iterdir())
+        except FileNotFoundError:
+            # A run that is at work removes what it no longer needs.
+            continue
+        if (found.st_dev, found.st_ino) not in seen:
+            seen.add((found.st_dev, found.st_ino))
+            total += found.st_blocks * 512
+    return total

@@ -1,0 +1,1 @@
+"""The pages that people write, held against the code."""

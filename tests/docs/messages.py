@@ -1,0 +1,79 @@
+"""Every sentence that the program may say to its operator, found in the code: of each, the parts that never change."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from pipelines import failures
+from pipelines.settings import ROOT
+from sources.runai import refusals
+from transforms import audit, errors
+
+ROOMS: Final = ("pipelines", "sources", "transforms")
+# What ends a command by way of `failures`, and what is a warning in the summary.
+ERRORS: Final = {
+    *("UsageError", "LockHeld", "Failure", "ConfigurationError", "ApiError", "SignInError", "PermissionDenied"),
+    *("NotFound", "BadRequest", "Unavailable", "BrokenAnswer"),
+    # What is wrong with a model, its author is told, and no operator.
+    *(name for name, kind in vars(errors).items() if isinstance(kind, type) and kind is not errors.ModelError),
+}
+WARNINGS: Final = {"warn", "append", "insert"}
+_SHORTEST: Final = 12
+
+
+def messages() -> dict[str, str]:
+    """Where each message is, and the longest part of it without a placeholder."""
+    found = {}
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            for line, text in _of_module(path):
+                found[f"{path.relative_to(ROOT)}:{line}"] = text
+    for number, (_, sentence) in enumerate(failures._DUCKDB):
+        found[f"failures._DUCKDB {number}"] = _longest(re.split(r"\{\w+\}", sentence))
+    for status, (_, advice) in {**refusals.MEANINGS, **refusals.MEANINGS_BY_CLASS}.items():
+        found[f"refusals {status}"] = advice
+    # What stops a publication is one message, with the test's own words in it.
+    for test in (test for test in audit.data_tests() if test.severity != "error"):
+        found[f"transforms/tests/{test.name}.sql"] = test.message
+    return {place: " ".join(text.split()) for place, text in found.items()}
+
+
+def _of_module(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in ERRORS or (name in WARNINGS and _is_warning(node)):
+            text = _longest(_constants(node.args[1] if name == "insert" else node.args[0]))
+            if len(text) >= _SHORTEST:
+                yield node.lineno, text
+
+
+def _is_warning(node: ast.Call) -> bool:
+    """`….warn(…)`, and what `warnings_of` adds to what is `said`."""
+    of = node.func.value if isinstance(node.func, ast.Attribute) else None
+    return isinstance(of, ast.Name | ast.Attribute) and ast.unparse(node.func).split(".")[-2:][0] in {
+        "said",
+        "report",
+        "_report",
+        "reading",
+    }
+
+
+def _constants(node: ast.expr) -> list[str]:
+    """The constant parts of a text, in order; what is put between them is left out."""
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else []
+    if isinstance(node, ast.JoinedStr):
+        return [part.value for part in node.values if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+    if isinstance(node, ast.BinOp):
+        return [*_constants(node.left), *_constants(node.right)]
+    return []
+
+
+def _longest(parts: list[str]) -> str:
+    return max(parts, key=len, default="").strip(" .;:,()\"'")

@@ -1,0 +1,49 @@
+"""The runbook has every message of the program, and none that the program does not have."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import pytest
+
+from pipelines import cli
+from pipelines.failures import FAILED, LOCKED, STALE, USAGE
+from pipelines.settings import ROOT
+from tests.docs.messages import ROOMS, messages
+
+RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
+MESSAGES = messages()
+ROWS = re.findall(r"^\| (.+) \| .*\|$", RUNBOOK.partition("## Messages")[2], re.MULTILINE)
+
+
+def plain(text: str) -> str:
+    return " ".join(text.replace("`", "").split())
+
+
+@cache
+def said_in_code() -> str:
+    """All of the code, the texts in it put together that stand in several lines."""
+    files = [path for room in ROOMS for kind in ("*.py", "*.sql") for path in sorted((ROOT / room).rglob(kind))]
+    return plain(re.sub(r"[\"']\s*\n\s*f?[\"']", "", "\n".join(path.read_text() for path in files)))
+
+
+def test_messages_are_found() -> None:
+    assert len(MESSAGES) > 90
+
+
+@pytest.mark.parametrize("place", MESSAGES)
+def test_every_message_is_in_the_runbook(place: str) -> None:
+    assert plain(MESSAGES[place]) in plain(RUNBOOK)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row not in ("message", "---|---")])
+def test_the_runbook_has_no_message_that_nobody_says(row: str) -> None:
+    parts = [part.strip(" .;:,()") for part in re.split(r"…| / ", plain(row))]
+    assert max(parts, key=len) in said_in_code()
+
+
+@pytest.mark.parametrize("code", [0, FAILED, USAGE, STALE, LOCKED])
+def test_every_exit_code_is_explained(code: int) -> None:
+    assert re.search(rf"^\| {code} \|", RUNBOOK, re.MULTILINE)
+    assert re.search(rf"\b{code} \w", cli._EXAMPLES)

@@ -1,0 +1,219 @@
+"""Ten thousand payloads that nobody would send, through the front door: none is lost, and nothing falls over.
+
+Each ends as a row that holds every field of it, or as a reject with its raw text; a second run changes nothing; tables
+are rebuilt the same, and no text becomes part of the report's HTML.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from unittest import mock
+from urllib.parse import quote
+from uuid import UUID
+
+import duckdb
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from bench.rounds import Goal
+from sources.runai.json_body import parse_json
+from sources.runai.reading.fields import as_json
+from sources.runai.reading.observations import LONGEST_REJECT
+from sources.runai.reading.payload import why_unreadable
+from tests.behaviour.scene import OBSERVED, PUBLISHED
+from tests.pipelines.stub import stub
+from tests.sources.reading.rows import plain_row
+from tests.transforms.report.page import Page
+from tests.trust.apart import apart
+from tests.trust.door import Door
+from tests.trust.hostile import Strategy, metrics, pods, text_of
+
+PAYLOADS: Final = 10_000
+BODIES: Final = 500
+NOW: Final = datetime(2026, 1, 5, 7, tzinfo=UTC)
+_LISTS: Final = "/api/v1/workloads/pods"
+_PAGES_OF: Final = 400
+"""Of a list of fewer than 500 there is one page, whatever the instants in it."""
+
+
+@dataclass
+class Account:
+    """What became of payloads: how many there were, which were lost, and what went wrong otherwise."""
+
+    payloads: int = 0
+    rows: int = 0
+    rejects: int = 0
+    samples: int = 0
+    lost: int = 0
+    crashes: int = 0
+    changes: int = 0
+
+    def goals(self) -> list[Goal]:
+        """The figures, each against none."""
+        wanted = {"crashes": self.crashes, "lost payloads": self.lost, "changes by a second run": self.changes}
+        found = [
+            Goal(f"hostile payloads: {what}", str(number), "0", is_met=number == 0) for what, number in wanted.items()
+        ]
+        told = f"{self.payloads:,}: {self.rows:,} rows, {self.rejects:,} rejects; {self.samples:,} samples"
+        return [Goal("hostile payloads read", told, f">= {PAYLOADS:,}", is_met=self.payloads >= PAYLOADS), *found]
+
+
+def drawn(strategy: Strategy, count: int, number: int) -> list[bytes]:
+    """So many texts of a strategy, by seed."""
+    texts: list[bytes] = []
+
+    @seed(number)
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        derandomize=False,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def draw(value: Any) -> None:
+        texts.append(text_of(_own(value, len(texts))))
+
+    draw()
+    return texts
+
+
+def _own(value: Any, place: int) -> Any:
+    """The pod under an id that no other has, all but one in twenty; what is drawn resembles what was drawn before."""
+    if not isinstance(value, dict) or not isinstance(value.get("id"), str) or not value["id"] or place % 20 == 0:
+        return value
+    try:
+        return value | {"id": str(UUID(int=UUID(value["id"]).int ^ place))}
+    except ValueError:
+        return value | {"id": f"{value['id']} {place}"}
+
+
+def pages(payloads: Sequence[bytes]) -> list[list[bytes]]:
+    """Deal payloads to pages, those of one id to one page: twice in an answer is hostile, in two it is a change."""
+    count = -(-len(payloads) // _PAGES_OF)
+    dealt: defaultdict[int, list[bytes]] = defaultdict(list)
+    for payload in payloads:
+        value = parse_json(payload)
+        mark = value.get("id") if isinstance(value, dict) else None
+        dealt[zlib.crc32(repr(mark).encode("utf-8", "replace")) % count].append(payload)
+    return list(dealt.values())
+
+
+def played(folder: Path, plain: Sequence[bytes], deleted: Sequence[bytes], bodies: Sequence[bytes]) -> Account:
+    """Copy two pages into a fresh data directory, twice, and see what became of them."""
+    account = Account(payloads=len(plain) + len(deleted))
+    lists = [b'{"pods": [' + b", ".join(page) + b"]}" for page in (plain, deleted)]
+    values = [parse_json(body)["pods"] for body in lists]
+    answers = {_LISTS: (200, lists[0]), f"{_LISTS}?deleted=true": (200, lists[1]), f"{_LISTS}/count": (403, {})}
+    for place, path in enumerate(_metrics_paths(values)):
+        answers[path] = (200, bodies[place % len(bodies)])
+    door = Door(folder / "data", lambda: NOW)
+    with stub(answers) as url, mock.patch.dict(os.environ):
+        os.environ |= {
+            "SOURCES__RUNAI__BASE_URL": url,
+            "SOURCES__RUNAI__TOKEN": "t",
+            "SOURCES__RUNAI__MAX_ATTEMPTS": "1",
+        }
+        _told(account, door, "run")
+        if account.crashes:
+            account.lost = account.payloads
+            return account
+        before = _published(door.data_dir)
+        _told(account, door, "run")
+        _told(account, door, "rebuild")
+        account.changes = sum(found != before[table] for table, found in _published(door.data_dir).items())
+        _told(account, door, "status")
+        _told(account, door, "report")
+    account.crashes += sum(1 for _ in _alive(door.data_dir / "published" / "report.html"))
+    _settle(account, door.data_dir, [value for page in values for value in page])
+    return account
+
+
+def _told(account: Account, door: Door, command: str) -> None:
+    shown = door.run() if command == "run" else door.command(command)
+    if shown.code != 0 or shown.steering:
+        print(f"{command}: {shown.last_line} {shown.steering}")
+        account.crashes += 1
+
+
+def _metrics_paths(values: list[list[Any]]) -> Iterator[str]:
+    for value in (one for page in values for one in page if isinstance(one, dict)):
+        workload, pod = (value.get(name) for name in ("workloadId", "id"))
+        if isinstance(workload, str) and isinstance(pod, str):
+            yield f"/api/v1/workloads/{quote(workload, safe='')}/pods/{quote(pod, safe='')}/metrics"
+
+
+def _published(data_dir: Path) -> dict[str, list[Any]]:
+    with duckdb.connect(str(data_dir / "published" / "runai.duckdb"), read_only=True) as con:
+        found = {}
+        for table in (
+            *PUBLISHED,
+            "pod_metrics",
+            "pod_metrics_hourly",
+            "gpu_usage_daily",
+            "focus_usage",
+            "pod_efficiency",
+        ):
+            columns = [name for name in con.table(table).columns if name not in OBSERVED]
+            # Texts, for a NaN is no NaN's equal.
+            kept = ", ".join(f'"{name}"::varchar' for name in columns)
+            found[table] = con.execute(f"select {kept} from {table} order by all").fetchall()
+        return found
+
+
+def _alive(report: Path) -> Iterator[str]:
+    """Whatever of the report could run, or load something."""
+    page = Page(report.read_text(encoding="utf-8"))
+    yield from {"script", "img", "svg", "iframe", "object"} & set(page.tags)
+    yield from (name for _, name, _ in page.attributes if name.startswith("on"))
+
+
+def _settle(account: Account, data_dir: Path, values: list[Any]) -> None:
+    with duckdb.connect(str(data_dir / "warehouse.duckdb"), read_only=True) as con:
+        con.execute("set TimeZone = 'UTC'")
+        relation = con.table("raw.pods")
+        rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in relation.fetchall():
+            named = dict(zip(relation.columns, row, strict=True))
+            rows[named["id"]].append(named)
+        rejects = {payload for (payload,) in con.execute("select payload from raw.rejects").fetchall()}
+        (account.samples,) = con.execute("select count(*) from raw.pod_metrics").fetchall()[0]
+    with duckdb.connect(str(data_dir / "published" / "runai.duckdb"), read_only=True) as con:
+        published = {pod_id for (pod_id,) in con.execute("select pod_id from pods").fetchall()}
+    for value in values:
+        is_row = why_unreadable(value) is None and value["id"] in published and _is_among(value, rows[value["id"]])
+        is_reject = as_json(value)[:LONGEST_REJECT] in rejects
+        account.rows += is_row
+        account.rejects += is_reject and not is_row
+        if not (is_row or is_reject):
+            account.lost += 1
+            print(f"lost: {as_json(value)[:1000]}")
+
+
+def _is_among(payload: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
+    """Whether one of the rows says everything that the payload does."""
+    wanted = plain_row(payload)
+    # That a list was one of deleted pods is no field of the payload.
+    del wanted["is_deleted"]
+    return any(all(row[name] == value for name, value in wanted.items()) for row in rows)
+
+
+def play(number: int) -> list[Goal]:
+    """All of it: pages by twos, each two in a data directory of their own."""
+    total = Account()
+    dealt = pages(drawn(pods(), PAYLOADS, number))
+    bodies = drawn(metrics(), BODIES, number)
+    for first in range(0, len(dealt), 2):
+        with apart() as folder:
+            plain, deleted = [*dealt[first : first + 2], []][:2]
+            account = played(folder, plain, deleted, bodies)
+        for name in vars(total):
+            setattr(total, name, getattr(total, name) + getattr(account, name))
+    return total.goals()

@@ -1,0 +1,53 @@
+"""A sample of the fault matrix; `python -m tests.trust --scene faults` plays all of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.trust.apart import apart
+from tests.trust.faults import ENDPOINTS, FAULTS, TLS, Matrix, table
+from tests.trust.tenant import tenant
+
+SAMPLE = [
+    ("list", "403"),
+    ("list", "200 MB in gzip"),
+    ("count", "429 Retry-After"),
+    ("workload", "503"),
+    ("revision", "silence in the body"),
+    ("revision", "redirect"),
+    ("metrics", "207"),
+    ("token", "401 once"),
+    ("clusters", "truncated"),
+    ("any", "another name"),
+]
+
+
+@pytest.fixture(scope="module")
+def matrix() -> Iterator[Matrix]:
+    with apart() as folder, tenant(folder / "data") as here:
+        yield Matrix(here, folder)
+
+
+def test_the_table_has_every_cell_once() -> None:
+    whole = {(endpoint, fault) for endpoint in ENDPOINTS for fault in FAULTS} | {("any", fault) for fault in TLS}
+    assert Counter((cell.endpoint, cell.fault) for cell in table()) == Counter(whole)
+
+
+@pytest.mark.parametrize(("endpoint", "fault"), SAMPLE)
+def test_a_fault_has_the_outcome_of_the_table(matrix: Matrix, endpoint: str, fault: str) -> None:
+    (cell,) = [cell for cell in table() if (cell.endpoint, cell.fault) == (endpoint, fault)]
+    assert cell.differences(matrix.play(cell)) == []
+
+
+def test_a_cell_that_came_out_otherwise_is_told() -> None:
+    cell = table()[0]
+    assert cell.differences(cell) == []
+    for column in ("requests", "outcome", "code", "says", "tables"):
+        (difference,) = cell.differences(replace(cell, **{column: "other"}))
+        assert difference.startswith(column)
+    assert Path(__file__).with_name("faults.md").read_text(encoding="utf-8").count("??") == 0
