@@ -6,7 +6,6 @@ alone, and must come to what a run comes to that nothing struck: the same world,
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -161,11 +160,8 @@ class Theatre:
         return Tally(lost=sum(lost.values()), doubled=sum(doubled.values()), complaints=complaints)
 
     def _perform(self, blow: Blow | None = None) -> End:
-        environment = {name: value for name, value in os.environ.items() if name.startswith("SOURCES__")}
         now: datetime = self._here.clock.now()
-        return perform(
-            Orders(self._data, self.stage.destination, self.stage.metrics, now, self._disk, environment, blow)
-        )
+        return perform(Orders(self._data, self.stage.destination, self.stage.metrics, now, self._disk, blow))
 
     def _is_as_agreed(self, blow: Blow, end: End) -> bool:
         if blow.kind == FULL:

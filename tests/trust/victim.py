@@ -53,6 +53,11 @@ class Blow:
         return f"{self.kind} at {self.point} {self.nth}{moment}"
 
 
+def _settings_of_the_source() -> dict[str, str]:
+    """What tells of the control plane: the process to fork from may have begun before the scene."""
+    return {name: value for name, value in os.environ.items() if name.startswith("SOURCES__")}
+
+
 @dataclass(frozen=True)
 class Orders:
     """What a process is to run, by which clock, and what is to strike it; `disk` is the place that may get full."""
@@ -62,8 +67,8 @@ class Orders:
     metrics: str
     at: datetime
     disk: Path
-    environment: dict[str, str]
     blow: Blow | None = None
+    environment: dict[str, str] = field(default_factory=_settings_of_the_source)
 
 
 @dataclass(frozen=True)
