@@ -50,26 +50,18 @@ wanted as (
     where wanted_from < wanted_to
 ),
 
-wanted_series as (
-    select
-        wanted.*,
-        wanted_types.metric,
-        wanted_types.needs_gpu,
-        wanted_types.place
-    from wanted
-    cross join wanted_types
-),
-
 asked as (
     select
-        wanted_series.*,
+        wanted.*,
+        wanted_types.*,
         metric_spans.asked_from,
         metric_spans.asked_to,
         1 as attempt,
         false as was_failure,
         false as is_blank
-    from wanted_series
-    left join metric_spans using (pod_id, metric)
+    from wanted
+    cross join wanted_types
+    left join metric_spans on wanted.pod_id = metric_spans.pod_id and wanted_types.metric = metric_spans.metric
 ),
 
 before_what_was_asked as (
@@ -96,7 +88,8 @@ after_what_was_asked as (
 
 asked_again as (
     select
-        wanted_series.* replace (metric_gaps.resolution_seconds as resolution_seconds),
+        wanted.* replace (metric_gaps.resolution_seconds as resolution_seconds),
+        wanted_types.*,
         metric_gaps.window_from as since,
         metric_gaps.window_to as until,
         metric_gaps.attempts + 1 as attempt,
@@ -105,12 +98,13 @@ asked_again as (
         false as newest_first,
         epoch(metric_gaps.window_to - metric_gaps.window_from) / metric_gaps.resolution_seconds as steps
     from metric_gaps
-    inner join wanted_series using (pod_id, metric)
+    inner join wanted_types using (metric)
+    inner join wanted using (pod_id)
     where
-        not window_is_given_up(metric_gaps.window_to, metric_gaps.attempts, wanted_series.now_at)
+        not window_is_given_up(metric_gaps.window_to, metric_gaps.attempts, wanted.now_at)
         -- Asked for in part, it would count as had.
-        and metric_gaps.window_to <= wanted_series.settled_at
-        and wanted_series.now_at >= window_due_at(
+        and metric_gaps.window_to <= wanted.settled_at
+        and wanted.now_at >= window_due_at(
             metric_gaps.status, metric_gaps.asked_at, metric_gaps.window_to, metric_gaps.attempts
         )
 ),
