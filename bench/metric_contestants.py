@@ -126,8 +126,8 @@ def floor(url: str, folder: Path, since: str, until: str) -> dict[str, float]:
         for number, rows in enumerate(_tables(url, bearer, since, until)):
             con.register("rows", rows)
             con.execute(f"{'insert into samples' if number else 'create table samples as'} select * from rows")
-        found = con.execute("select count(*) from samples").fetchone()
-    return {"seconds": time.perf_counter() - started, "samples": found[0] if found else 0}
+        [(samples,)] = con.execute("select count(*) from samples").fetchall()
+    return {"seconds": time.perf_counter() - started, "samples": samples}
 
 
 def _tables(url: str, bearer: str, since: str, until: str) -> Iterator[Any]:

@@ -38,14 +38,14 @@ def look(data: Path) -> dict[str, float]:
     import duckdb
 
     with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as raw:
-        spent = raw.sql("select read_seconds + load_seconds from raw.runs order by finished_at desc").fetchone()
+        [spent] = raw.sql(
+            "select read_seconds + load_seconds from raw.runs order by finished_at desc limit 1"
+        ).fetchall()
     with duckdb.connect(str(data / "published" / "runai.duckdb"), read_only=True) as published:
-        pods = published.sql(
+        [pods] = published.sql(
             "select count(*), count(*) filter (not is_completed and not is_deleted and is_reachable) from pods"
-        ).fetchone()
-        samples = published.sql("select count(*) from pod_metrics").fetchone()
-    if spent is None or pods is None or samples is None:
-        raise RuntimeError(f"no run in {data}")
+        ).fetchall()
+        [samples] = published.sql("select count(*) from pod_metrics").fetchall()
     return {"seconds": spent[0], "pods": pods[0], "open": pods[1], "samples": samples[0]}
 
 

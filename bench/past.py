@@ -141,8 +141,8 @@ def main(data: Path, since: str, until: str) -> None:
         con.execute("set TimeZone = 'UTC'")
         con.execute(f"attach '{data / 'published' / 'runai.duckdb'}' as published (read_only)")
         write(con, since, until)
-        found = con.execute("select count(*) from raw.pod_metrics").fetchone()
-    print(json.dumps({"samples": found[0] if found else 0}))
+        [(samples,)] = con.execute("select count(*) from raw.pod_metrics").fetchall()
+    print(json.dumps({"samples": samples}))
 
 
 if __name__ == "__main__":

@@ -100,11 +100,10 @@ class Content:
             once = f"select {self._thing()}, min(observed_at) as first_at from ({{part}}) group by all"
         things = checksum = 0
         for part in self._parts(con, rows):
-            found = con.execute(
-                f"select count(*), coalesce(sum(hash({everything})), 0) from ({once.format(part=part)})"
-            ).fetchone()
-            things, checksum = (things + found[0], checksum + found[1]) if found else (things, checksum)
-        return things, int(checksum)
+            total = f"cast(coalesce(sum(hash({everything})), 0) as hugeint)"
+            [(number, of_part)] = con.execute(f"select count(*), {total} from ({once.format(part=part)})").fetchall()
+            things, checksum = things + number, checksum + of_part
+        return things, checksum
 
 
 def _with_columns_of(rows: str, others: str) -> str:
