@@ -49,8 +49,8 @@ class Plan:
     resolution: int = 300
     # Share of the requests before which something happens to the world.
     meddling: float = 0.04
-    # Hours of calm at the end: windows that came short are asked for again after a day, and pods that came late are
-    # counted. Where errors cancel in the sum of all days, the turn of each day has to come.
+    # Hours of calm at the end: windows that came short are asked for again after a day, and who came late is counted;
+    # where errors cancel in the sum, every day has to have its turn.
     rest: tuple[float, ...] = (0.2, 1, 1, 24, *(1.0,) * 20)
 
 
