@@ -2,7 +2,7 @@
 #
 #   make setup    .venv with the pinned, hashed dependencies and the project itself; a second call takes a second
 #   make demo     one run against the bundled control plane; again: an incremental run
-#   make notebook the notebook over data/ in a browser, over a demo where there is none
+#   make notebook  the notebook over data/ in a browser, over a demo where there is none
 #   make test     the whole test suite (ARGS="-k history" narrows it)
 #   make lint     format, lint and SQL style        make types    strict types
 #   make trust    two weeks, kills, faults, hostile data, readers: at full size, with figures

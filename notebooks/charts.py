@@ -12,7 +12,7 @@ from notebooks.frames import KINDS, in_kinds, with_gaps
 _KINDS: Final = alt.Scale(domain=list(KINDS), range=["#1a6fb0", "#c65d00", "#9aa5b1"])
 _WAITS: Final = {"median": "#1a6fb0", "95th percentile": "#0a2f52"}
 _WIDE: Final = 48
-"""Pixels that the vertical axis takes, so that two charts of the same days lie below each other."""
+"""Pixels that the vertical axis takes, so that the columns of two charts of the same days stand below each other."""
 _SHORTEST: Final = 1 / 60
 """Minutes: a wait of less than a second would lie left of a logarithmic axis."""
 
@@ -26,7 +26,7 @@ def by_day(hours: pd.DataFrame) -> alt.Chart:
 
 
 def coverage(hours: pd.DataFrame) -> alt.Chart:
-    """Draw by `day` of what share of the hours the use is known, below the hours themselves."""
+    """Draw by `day` the share of the hours of which the use is known, to stand below `by_day`."""
     chart: alt.Chart = (
         alt.Chart(_with_text(hours).dropna(subset=["coverage"]))
         .mark_bar(color="#3d4a58")

@@ -36,6 +36,7 @@ def _():
 
 @app.cell
 def _(again, data_dir):
+    # Read, so that the button runs this cell again, and with it all others.
     _ = again
     mo.stop(
         not (data_dir / "published").exists(),

@@ -20,7 +20,7 @@ LONGEST_FAREWELL_SECONDS: Final = 3.0
 """A disk or a terminal that hangs may hold up words, but not the end."""
 
 FAREWELLS: Final[list[Callable[[], object]]] = []
-"""What is done before the end, the latest first; from a thread of its own, while all others go on."""
+"""What a signal calls before the end, the last one first, from a thread of its own while all others go on."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,5 +46,6 @@ def _end(number: int, code: int) -> None:
         last.callback(os._exit, code)
         last.callback(print, f"error: {INTERRUPTED.format(f'interrupted by {name}')}", file=sys.stderr, flush=True)
         last.callback(_LOG.info, "interrupted by %s", name)
+        # Called from the last to the first, each whether or not another one failed.
         for farewell in FAREWELLS:
             last.callback(farewell)

@@ -70,7 +70,7 @@ class Simulator:
         """Serve another version's contract from now on, of the same world at the same address; tokens stay valid."""
         self.contract = Contract(version)
         self._tokens.contract = self.contract
-        # The answers know the contract too.
+        # To put them in again makes the answers anew, by this contract.
         self.switches = self._switches
 
     def clear_requests(self) -> None:

@@ -20,7 +20,7 @@ _PODS_IN_A_FILE = 20_000
 # DuckDB keeps a hundred files open; beyond that it starts a second one for the same key.
 _FILES_AT_ONCE = 60
 _UNKNOWN = "unknown"
-# No mart has such a column: DuckDB would rename this one, and its folders would not be found.
+# Of a name that no mart has for a column: DuckDB would rename it, and its folders would not be found.
 _CUT_BY = "file_key"
 _OPTIONS = "format parquet, compression zstd"
 

@@ -35,7 +35,7 @@ def books() -> str:
     return """
     -- The files that hold the samples and hours of each UTC day; how many of their rows have a number as value.
     create table series_files (table_name varchar, day date, file varchar, rows bigint, numbers bigint);
-    -- Days whose samples or hours differ from the last publication.
+    -- Days of which a series differs from the last publication.
     create table unpublished_series (day date);
     -- Values that were seen, by metric.
     create table metric_ranges (

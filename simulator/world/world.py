@@ -90,7 +90,7 @@ class World:
         return min([at, *(start for start, end, place in self._outages if place == cluster and start <= at < end)])
 
     def knows(self, pod: Pod, at: int, since: int | None = None) -> bool:
-        """Whether the control plane can show a pod at an instant, or could at some time since another one."""
+        """Whether the control plane can show a pod at `at`, or, given `since`, at any time from then until `at`."""
         is_gone = min(pod.purged, pod.deleted + self.purge_after) <= (at if since is None else since)
         return pod.visible <= at and pod.created <= self.reported(pod, at) and not is_gone and not pod.is_hidden
 

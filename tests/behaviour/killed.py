@@ -1,6 +1,4 @@
-"""One run that dies at a given moment, as `kill -9` would have it: nothing is flushed, closed or told.
-
-python -m tests.behaviour.killed URL DATA_DIR DESTINATION METRICS AT POINT NTH
+"""Moments of a run at which something may strike it: by default `kill -9`, so that nothing is flushed, closed or told.
 
 A point may name a table, as in `copied pod_metrics`; then only its files count.
 """
@@ -8,22 +6,14 @@ A point may name a table, as in `copied pod_metrics`; then only its files count.
 from __future__ import annotations
 
 import os
-import sys
+import signal
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from functools import wraps
 from importlib import import_module
 from itertools import count
-from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-from pipelines import run as protocol
-from pipelines.settings import Settings
-from sources.runai.client import RunaiClient
-from sources.runai.credentials import ClientCredentials
-
-KILLED = 137
+KILLED = -signal.SIGKILL
 
 _DUCKDB = "dlt.destinations.impl.duckdb.duck:"
 _FILES = "dlt.destinations.impl.filesystem.filesystem:"
@@ -68,8 +58,8 @@ POINTS: dict[str, tuple[dict[str, str], str]] = {
 
 
 def die() -> None:
-    """End this process as `kill -9` would."""
-    os._exit(KILLED)
+    """End this process by `kill -9`."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def arm(point: str, nth: int, destination: str, strike: Callable[[], object] = die) -> None:
@@ -109,21 +99,3 @@ def surround(point: str, destination: str, around: Callable[..., Any]) -> None:
         return around(original, *args, **kwargs)
 
     setattr(holder, name, called)
-
-
-def main() -> None:
-    """Run until the end comes; exit 0 if it does not."""
-    url, data_dir, destination, metrics, at, point, nth = sys.argv[1:]
-    arm(point, int(nth), destination)
-    instant = datetime.fromisoformat(at)
-    settings = Settings(data_dir=Path(data_dir), destination=destination, metrics=metrics, progress="none")
-    with (
-        RunaiClient(url, ClientCredentials("demo", "canary-secret"), clock=lambda: instant) as client,
-        # A few windows in each checkpoint.
-        patch.object(protocol, "CHECKPOINT", timedelta(milliseconds=20)),
-    ):
-        protocol.run(settings, client)
-
-
-if __name__ == "__main__":
-    main()

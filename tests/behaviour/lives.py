@@ -53,9 +53,10 @@ class Life:
 
 
 def lives(here: Scene) -> Iterator[Life]:
-    """Every pod that the control plane shows."""
+    """Every pod of `Scene.shown`, by instants as exact as the control plane shows them."""
     now = micros(here.clock.now())
     starts = {pod_id: row["started_at"] for pod_id, row in here.pods().items()}
+    # In microseconds.
     tick = 10 ** (6 - here.simulator.switches.fraction_digits)
     for pod_id, truth in here.shown().items():
         pod = truth.pod

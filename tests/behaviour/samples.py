@@ -87,7 +87,6 @@ def sample_differences(
     *,
     types: Sequence[str] = BASIC,
     resolution: int = 60,
-    data_dir: Path | None = None,
 ) -> list[str]:
     """Say how published samples differ from the truth, by pod, metric and GPU; an empty list is a perfect copy.
 
@@ -95,12 +94,12 @@ def sample_differences(
     every pod that the control plane shows now.
     """
     truth = true_samples(here, since, until or here.clock.now(), types, resolution)
-    return [str(odd) for odd in odd_samples(here, truth, data_dir)]
+    return [str(odd) for odd in odd_samples(here, truth)]
 
 
-def odd_samples(here: Scene, truth: pa.Table, data_dir: Path | None = None) -> list[Odd]:
+def odd_samples(here: Scene, truth: pa.Table) -> list[Odd]:
     """Published samples that are not the true ones, by pod, metric and GPU."""
-    with duckdb.connect(str((data_dir or here.data_dir) / "published" / "runai.duckdb"), read_only=True) as con:
+    with duckdb.connect(str(here.data_dir / "published" / "runai.duckdb"), read_only=True) as con:
         con.execute("set TimeZone = 'UTC'")
         con.register("true_samples", truth)
         return [Odd(*row) for row in con.execute(_COMPARED).fetchall()]

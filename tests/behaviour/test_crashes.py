@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from tests.behaviour.killed import KILLED
 from tests.behaviour.samples import sample_differences, series_of
 from tests.behaviour.scene import START, Scene, scene
 from tests.behaviour.truth import differences, offered
+from tests.trust.victim import Blow, Orders, perform
 
 # Point and which call of it. Loads of a run: the pods are the first, the row in `runs` the second.
 BEFORE_THE_BUILD = [
@@ -43,9 +42,11 @@ WHILE_SAMPLING = [("sampled", 2), ("copied pod_metrics", 1), ("committing", 2), 
 
 
 def kill(here: Scene, data_dir: Path, point: str, nth: int, metrics: str = "none") -> int:
-    command = [sys.executable, "-m", "tests.behaviour.killed", here.url, str(data_dir), here.destination, metrics]
-    command += [here.clock.now().isoformat(), point, str(nth)]
-    return subprocess.run(command, check=False, capture_output=True, timeout=120).returncode
+    blow = Blow("SIGKILL", point, nth)
+    end = perform(Orders(data_dir, here.destination, metrics, here.clock.now(), data_dir, blow))
+    # One that hangs is killed too, and proves nothing.
+    assert end.seconds is not None or end.code == 0, end.said
+    return end.code
 
 
 @pytest.mark.timeout(600)

@@ -28,7 +28,7 @@ _INSTANTS = {
 
 
 def offered(world: World, at: datetime, since: datetime | None = None) -> dict[str, TruthPod]:
-    """Pods that the control plane shows at an instant, deleted ones included, by id; or has shown since another."""
+    """Pods that the control plane shows at `at`, or at any time from `since` until then, deleted ones too, by id."""
     moment, first = micros(at), micros(since or at)
     return {pod.id: pod for pod in world.truth_at(at) if world.knows(pod.pod, moment, first)}
 

@@ -6,7 +6,6 @@ alone, and must come to what a run comes to that nothing struck: the same world,
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -34,9 +33,10 @@ PHASES: Final = (
     *("draining", "learning", "extracting", "normalizing", "loading"),
     *("refreshing", "auditing", "publishing", "reporting"),
 )
-"""Points whose call is a phase: moments are drawn within it too."""
+"""Points of which the call is a phase: moments are drawn within it too."""
 MACHINES: Final = ("same", "fresh")
 STOP_SECONDS: Final = 5.0
+"""How long a run may take to end after SIGTERM or Ctrl-C."""
 DISK_MEGABYTES: Final = 192
 HOURS_BETWEEN: Final = 6
 _LEFTOVERS: Final = (
@@ -45,6 +45,7 @@ _LEFTOVERS: Final = (
 )
 """What a run that was struck may leave, and the next one must clear away."""
 _DIFFER: Final = {"runs", "pod_counts"}
+"""Tables that tell of the runs themselves, of which a struck one is one more."""
 _AGREED: Final = {
     "SIGKILL": (-9, ""),
     "SIGTERM": (1, "error: interrupted by SIGTERM; what was committed is kept, and the next run goes on from there."),
@@ -72,6 +73,7 @@ class Tally:
     """What came of the blows on some stages."""
 
     kills: int = 0
+    # Blows that came when the run was over.
     too_late: int = 0
     lost: int = 0
     doubled: int = 0
@@ -126,35 +128,40 @@ class Theatre:
         make_room(self._disk)
         if end.seconds is None or (end.code == 0 and blow.kind != FULL):
             return Tally(too_late=1)
+        tally = self._told_by(blow, end)
+        _copy(self._data, self._struck)
+        for machine in machines:
+            tally += self._resume(machine)
+        tally.complaints = [f"{self.stage}: {blow}: {text}" for text in tally.complaints]
+        return tally
+
+    def _told_by(self, blow: Blow, end: End) -> Tally:
+        """What the struck run itself shows: how it ended, how soon, and whether its lock is free."""
         complaints = [] if self._is_as_agreed(blow, end) else [f"ended with {end.code}, {end.last_line!r}"]
         is_signal = blow.kind in {"SIGTERM", "SIGINT"}
         lock = self._data / "state" / "lock.json"
         left = current_holder(lock.parent) is not None or (is_signal and lock.exists())
-        tally = Tally(1, locks_left=int(left), slowest_stop=end.seconds if is_signal else 0.0)
-        _copy(self._data, self._struck)
-        for machine in machines:
-            _copy(self._struck, self._data)
-            if machine == "fresh":
-                shutil.rmtree(self._data / "state", ignore_errors=True)
-                (self._data / "published").unlink(missing_ok=True)
-            resumed = self._perform()
-            if resumed.code:
-                complaints.append(f"{machine}: resumed, it ended with {resumed.code}: {resumed.last_line}")
-                continue
-            left_over = [path.name for pattern in _LEFTOVERS for path in self._data.glob(pattern)]
-            complaints += [f"{machine}: left over: {', '.join(left_over)}"] if left_over else []
-            lost, doubled = self.differences()
-            tally += Tally(lost=sum(lost.values()), doubled=sum(doubled.values()))
-            complaints += [f"{machine}: lost {lost}, doubled {doubled}"] if lost or doubled else []
-        tally.complaints = [f"{self.stage}: {blow}: {text}" for text in complaints]
-        return tally
+        slowest = (end.seconds or 0.0) if is_signal else 0.0
+        return Tally(kills=1, locks_left=int(left), slowest_stop=slowest, complaints=complaints)
+
+    def _resume(self, machine: str) -> Tally:
+        """Let a run go on from what is left, and hold what comes of it against the twin."""
+        _copy(self._struck, self._data)
+        if machine == "fresh":
+            shutil.rmtree(self._data / "state", ignore_errors=True)
+            (self._data / "published").unlink(missing_ok=True)
+        resumed = self._perform()
+        if resumed.code:
+            return Tally(complaints=[f"{machine}: resumed, it ended with {resumed.code}: {resumed.last_line}"])
+        left_over = [path.name for pattern in _LEFTOVERS for path in self._data.glob(pattern)]
+        complaints = [f"{machine}: left over: {', '.join(left_over)}"] if left_over else []
+        lost, doubled = self.differences()
+        complaints += [f"{machine}: lost {lost}, doubled {doubled}"] if lost or doubled else []
+        return Tally(lost=sum(lost.values()), doubled=sum(doubled.values()), complaints=complaints)
 
     def _perform(self, blow: Blow | None = None) -> End:
-        environment = {name: value for name, value in os.environ.items() if name.startswith("SOURCES__")}
         now: datetime = self._here.clock.now()
-        return perform(
-            Orders(self._data, self.stage.destination, self.stage.metrics, now, self._disk, environment, blow)
-        )
+        return perform(Orders(self._data, self.stage.destination, self.stage.metrics, now, self._disk, blow))
 
     def _is_as_agreed(self, blow: Blow, end: End) -> bool:
         if blow.kind == FULL:
@@ -250,7 +257,10 @@ def _act(theatre: Theatre, random: Random, turn: int) -> Tally:
         tally += found
         for complaint in found.complaints:
             print(complaint, flush=True)
-    print(f"{theatre.stage}: {tally.kills} kills, {len(tally.complaints)} complaints", flush=True)
+    print(
+        f"{theatre.stage}: {tally.kills} kills, {tally.too_late} too late, {len(tally.complaints)} complaints",
+        flush=True,
+    )
     return tally
 
 

@@ -62,7 +62,7 @@ class Log:
     seconds: list[float] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
-    # Those that failed although everything that went wrong was to pass.
+    # Failed runs with no fault in them that outlasts the retries.
     needless: list[str] = field(default_factory=list)
     in_a_row: int = 0
     healed: int = 0
@@ -136,7 +136,7 @@ class Soak:
         plan, here, log = self._plan, self._here, self._log
         verdict = Verdict(said=[f"-- {plan.title}, seed {plan.seed}, on {plan.destination}"])
         verdict.at_least("runs", len(log.results) + log.failures.total(), len(plan.gaps) + len(plan.rest))
-        verdict.none("runs that failed of what passes", log.needless)
+        verdict.none("runs that failed though every fault would have passed", log.needless)
         verdict.none("runs that failed and were not made good", ["the last"] * log.in_a_row)
         verdict.none("warnings of counts after the rest", log.results[-1].reading.warnings)
         judge_pods(verdict, here)
@@ -145,7 +145,7 @@ class Soak:
         forgets = False in self._weather.seen["metrics_of_deleted"]
         judge_samples(verdict, here, types, self._since, plan.resolution, forgets=forgets)
         judge_rebuild(verdict, here)
-        quiet = [result.requests for result in log.results]
+        requests = [result.requests for result in log.results]
         files = {stat.st_ino: stat.st_size for stat in (file.lstat() for file in here.data_dir.rglob("*"))}
         verdict.said += [
             f"   switches: {self._weather.told()}",
@@ -153,7 +153,7 @@ class Soak:
             f"   purged: {sum(pod.purged_at is not None for pod in here.shown().values())} pods that were read before",
             f"   failed: {log.failures.total()} ({dict(log.failures)}), healed {log.healed}",
             f"   warned of: {dict(log.findings.most_common())}",
-            f"   requests per run: median {median(quiet):.0f}; {sum(files.values()) / 1e6:.0f} MB on disk",
+            f"   requests per run: median {median(requests):.0f}; {sum(files.values()) / 1e6:.0f} MB on disk",
             f"   seconds per run: first day {median(log.seconds[:24]):.2f}, last day {median(log.seconds[-24:]):.2f}",
         ]
         return verdict

@@ -23,6 +23,7 @@ from tests.behaviour.samples import odd_samples, true_samples
 from tests.behaviour.scene import Scene
 from tests.behaviour.truth import differences
 from tests.behaviour.usage import charge_differences, usage_differences
+from transforms.sql import literal
 
 _SHOWN: Final = 5
 # Children of a pod, and the columns that its payload alone decides.
@@ -31,7 +32,6 @@ _CHILDREN: Final = {
     "pod_tolerations": ("pod_id", "toleration_index", "key", "operator", "value", "effect"),
     "pod_node_pools": ("pod_id", "pool_index", "node_pool"),
 }
-
 
 Look = tuple[datetime, datetime]
 """When a run that did not fail began and ended, by the world's clock."""
@@ -74,9 +74,8 @@ def judge_pods(verdict: Verdict, here: Scene) -> None:
         for table, children in rows.items():
             true_children[table] |= {(pod_id, place, *child) for place, child in enumerate(children)}
     for table, columns in _CHILDREN.items():
-        rows_ = {tuple(row[name] for name in columns) for row in here.rows(table)}
-        of_truth = {row for row in rows_ if row[0] in truth}
-        verdict.none(f"{table} that differ", [str(row) for row in of_truth ^ true_children[table]])
+        told = {tuple(row[name] for name in columns) for row in here.rows(table) if row["pod_id"] in truth}
+        verdict.none(f"{table} that differ", [str(row) for row in told ^ true_children[table]])
 
 
 def judge_gpu_seconds(verdict: Verdict, here: Scene, looks: list[Look], unsure: set[str]) -> None:
@@ -172,7 +171,8 @@ def row_differences(left: Path, right: Path) -> list[str]:
     with duckdb.connect() as con:
         con.execute("set TimeZone = 'UTC'")
         for name, data_dir in (("l", left), ("r", right)):
-            con.execute(f"attach '{(data_dir / 'published').resolve() / 'runai.duckdb'}' as {name} (read_only)")
+            database = (data_dir / "published").resolve() / "runai.duckdb"
+            con.execute(f"attach {literal(database)} as {name} (read_only)")
         tables = con.execute("select table_name from duckdb_tables() where database_name = 'l'").fetchall()
         views = con.execute(
             "select view_name from duckdb_views() where database_name = 'l' and not internal"

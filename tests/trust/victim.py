@@ -53,6 +53,11 @@ class Blow:
         return f"{self.kind} at {self.point} {self.nth}{moment}"
 
 
+def _settings_of_the_source() -> dict[str, str]:
+    """What tells of the control plane: the process to fork from may have begun before the scene."""
+    return {name: value for name, value in os.environ.items() if name.startswith("SOURCES__")}
+
+
 @dataclass(frozen=True)
 class Orders:
     """What a process is to run, by which clock, and what is to strike it; `disk` is the place that may get full."""
@@ -62,8 +67,8 @@ class Orders:
     metrics: str
     at: datetime
     disk: Path
-    environment: dict[str, str]
     blow: Blow | None = None
+    environment: dict[str, str] = field(default_factory=_settings_of_the_source)
 
 
 @dataclass(frozen=True)
@@ -85,12 +90,12 @@ def perform(orders: Orders) -> End:
     """Run in a process of its own and say how that ended; how long each call of a point took, if nothing struck."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.trust.preload"])
-    ear, mouth = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(orders, mouth))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(orders, sender))
     process.start()
-    mouth.close()
+    sender.close()
     heard: list[bytes] = []
-    listener = Thread(target=lambda: heard.extend(iter(partial(os.read, ear.fileno(), 65536), b"")))
+    listener = Thread(target=lambda: heard.extend(iter(partial(os.read, receiver.fileno(), 65536), b"")))
     listener.start()
     process.join(PATIENCE_SECONDS)
     ended = time.monotonic()
@@ -98,7 +103,7 @@ def perform(orders: Orders) -> End:
         process.kill()
         process.join()
     listener.join()
-    ear.close()
+    receiver.close()
     lines = b"".join(heard).decode().splitlines()
     facts = {word: json.loads(rest) for word, _, rest in (line.partition(" ") for line in lines) if word in _FACTS}
     said = [line for line in lines if line.partition(" ")[0] not in _FACTS]
@@ -111,9 +116,9 @@ def _tell(fact: str, value: object) -> None:
     os.write(2, f"{fact} {json.dumps(value)}\n".encode())
 
 
-def _run(orders: Orders, mouth: Connection) -> None:
+def _run(orders: Orders, sender: Connection) -> None:
     """The front door, with the blow prepared."""
-    os.dup2(mouth.fileno(), 2)
+    os.dup2(sender.fileno(), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.environ.update(orders.environment)
     # Whoever started the tests in the background ignores it.

@@ -53,28 +53,50 @@ wanted as (
 asked as (
     select
         wanted.*,
-        wanted_types.metric,
-        wanted_types.needs_gpu,
-        wanted_types.place,
+        wanted_types.*,
         metric_spans.asked_from,
-        metric_spans.asked_to
+        metric_spans.asked_to,
+        1 as attempt,
+        false as was_failure,
+        false as is_blank
     from wanted
     cross join wanted_types
     left join metric_spans on wanted.pod_id = metric_spans.pod_id and wanted_types.metric = metric_spans.metric
 ),
 
-due as (
+before_what_was_asked as (
     select
-        wanted.*,
-        wanted_types.metric,
-        wanted_types.needs_gpu,
-        wanted_types.place,
-        metric_gaps.window_from,
-        metric_gaps.window_to,
-        metric_gaps.resolution_seconds as gap_resolution,
-        metric_gaps.attempts,
+        *,
+        wanted_from as since,
+        coalesce(asked_from, ended_at) as until,
+        asked_from is not null as newest_first,
+        epoch(coalesce(asked_from, wanted_to) - wanted_from) / resolution_seconds as steps
+    from asked
+    where asked_from is null or asked_from > wanted_from
+),
+
+after_what_was_asked as (
+    select
+        *,
+        asked_to as since,
+        ended_at as until,
+        false as newest_first,
+        epoch(wanted_to - asked_to) / resolution_seconds as steps
+    from asked
+    where asked_to + slack < wanted_to
+),
+
+asked_again as (
+    select
+        wanted.* replace (metric_gaps.resolution_seconds as resolution_seconds),
+        wanted_types.*,
+        metric_gaps.window_from as since,
+        metric_gaps.window_to as until,
+        metric_gaps.attempts + 1 as attempt,
         metric_gaps.status in ('failed', 'not_found') as was_failure,
-        metric_gaps.status = 'failed' and metric_gaps.instants = 0 as is_blank
+        metric_gaps.status = 'failed' and metric_gaps.instants = 0 as is_blank,
+        false as newest_first,
+        epoch(metric_gaps.window_to - metric_gaps.window_from) / metric_gaps.resolution_seconds as steps
     from metric_gaps
     inner join wanted_types using (metric)
     inner join wanted using (pod_id)
@@ -88,78 +110,40 @@ due as (
 ),
 
 stretches as (
-    select
-        pod_id,
-        workload_id,
-        metric,
-        needs_gpu,
-        place,
-        phase,
-        is_over,
-        ended_at,
-        wanted_from as since,
-        coalesce(asked_from, ended_at) as until,
-        resolution_seconds,
-        1 as attempt,
-        false as was_failure,
-        false as is_blank,
-        asked_from is not null as newest_first,
-        epoch(coalesce(asked_from, wanted_to) - wanted_from) / resolution_seconds as steps
-    from asked
-    where asked_from is null or asked_from > wanted_from
-    union all
-    select
-        pod_id,
-        workload_id,
-        metric,
-        needs_gpu,
-        place,
-        phase,
-        is_over,
-        ended_at,
-        asked_to as since,
-        ended_at as until,
-        resolution_seconds,
-        1 as attempt,
-        false as was_failure,
-        false as is_blank,
-        false as newest_first,
-        epoch(wanted_to - asked_to) / resolution_seconds as steps
-    from asked
-    where asked_to + slack < wanted_to
-    union all
-    select
-        pod_id,
-        workload_id,
-        metric,
-        needs_gpu,
-        place,
-        phase,
-        is_over,
-        ended_at,
-        window_from as since,
-        window_to as until,
-        gap_resolution as resolution_seconds,
-        attempts + 1 as attempt,
-        was_failure,
-        is_blank,
-        false as newest_first,
-        epoch(window_to - window_from) / gap_resolution as steps
-    from due
+    select * from before_what_was_asked
+    union all by name
+    select * from after_what_was_asked
+    union all by name
+    select * from asked_again
 ),
 
 -- What is over and was not found stays so.
 gone as (
-    select distinct pod_id
+    select pod_id
     from metric_gaps
     where status = 'not_found'
 ),
 
 final as (
-    select stretches.*
+    select
+        pod_id,
+        workload_id,
+        metric,
+        needs_gpu,
+        place,
+        phase,
+        is_over,
+        ended_at,
+        since,
+        until,
+        resolution_seconds,
+        attempt,
+        was_failure,
+        is_blank,
+        newest_first,
+        steps
     from stretches
-    left join gone using (pod_id)
-    where not (stretches.is_over and gone.pod_id is not null)
+    where not (is_over and pod_id in (select gone.pod_id from gone))
 )
 
 select * from final

@@ -21,13 +21,14 @@ from transforms.report.words import is_known, name, say, shade
 
 _HERE: Final = Path(__file__).parent / "charts"
 _HOURS: Final = ("used", "idle", "unknown")
-# Two drawings of each, of which the style shows one, for text that shrinks cannot be read. All in pixels.
+# Two drawings of each, of which the style shows one, for text that shrinks cannot be read. Widths in pixels.
 _NARROW: Final = 330
 _WIDE: Final = {"days": 840, "projects": 500, "waits": 500, "pool_days": 880}
 _LABEL: Final = 66
-# Of the library's, what a reader has no use for: the page says once what the picture shows.
+"""Pixels that a day's label has to itself."""
+# Attributes that the library writes and no reader needs: the page says once what the picture shows.
 _SUPERFLUOUS: Final = ("aria-hidden", "aria-roledescription", "class", "pointer-events", "role")
-# The library measures whatever is too long for its place again and again.
+# The library measures a text that is too long for its place again and again: names come to it cut.
 _NAME_LENGTH: Final = 28
 
 
@@ -92,7 +93,7 @@ def _pool_day(row: Row, first_day: str) -> Row:
 
 
 def _use(row: Row) -> tuple[str, str, str]:
-    """Which colour a field of the heat map has, what stands in it, and what it tells who points at it."""
+    """Which colour a field of the heat map has, what stands in it, and what it tells whoever points at it."""
     if is_known(row["share"]):
         percent, known = say(row["share"], "percent"), say(row["known_share"], "percent")
         told = f"{percent} used, known for {known} of {say(row['allocated'], 'hours')} GPU-hours"
@@ -114,18 +115,20 @@ def _told(called: str, row: Row) -> str:
 
 
 def _known(row: Row, *columns: str) -> Row:
-    """JSON has no word for NaN and the infinities."""
+    """These columns, null where there is no number: JSON has no word for NaN and the infinities."""
     return {column: row[column] if is_known(row[column]) else None for column in columns}
 
 
 def _specification(chart: str, rows: list[Row], days: list[str], width: int) -> dict[str, Any]:
     spec = _read(chart) | {"config": _read("theme"), "width": width, "data": {"values": rows}}
+    # From the last day backwards, as many as there is room for.
     labels = days[:: -1 - len(days) // (width // _LABEL)]
     spec["params"] = [*spec.get("params", []), {"name": "days", "value": days}, {"name": "labels", "value": labels}]
     return spec
 
 
 def _drawn(specifications: list[dict[str, Any]]) -> list[str]:
+    """The SVG of each specification, as the program `vega.py` draws it."""
     if not specifications:
         return []
     done = subprocess.run(  # noqa: S603

@@ -1,4 +1,4 @@
-"""Draws: reads Vega-Lite specifications as a JSON list, and writes the SVG of each as another.
+"""Draws charts: reads Vega-Lite specifications as a JSON list from standard input, writes their SVGs as another.
 
 A program of its own, for the engine takes a hundred megabytes, and gives them back only when it ends.
 """
@@ -11,6 +11,7 @@ from typing import Final
 
 import vl_convert
 
+# Of Vega-Lite: what `charts/` is written in.
 _VERSION: Final = "6.4"
 
 

@@ -1,4 +1,4 @@
--- One row per pod: what was measured of it, and what by the thresholds it wastes.
+-- One row per pod: what it had, what was measured of it, and the class of waste that the thresholds put it into.
 with pods as (select * from pods),
 
 pod_lifecycle as (select * from pod_lifecycle),
