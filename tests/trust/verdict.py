@@ -153,7 +153,7 @@ def judge_samples(
     wanted = "< 2 %, not_found apart" if forgets else "< 2 %"
     found = f"{by_reason}, of {truth.num_rows:,}: {share:.3%}"
     verdict.goals.append(Goal("samples lost, by the reason told", found, wanted, share < 0.02))
-    final = Counter(str(row["status"]) for row in coverage.values())
+    final = Counter(": ".join(filter(None, (row["status"], row["reason"]))) for row in coverage.values())
     verdict.said.append(f"   coverage: {dict(final.most_common())}")
 
 

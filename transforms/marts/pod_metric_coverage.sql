@@ -205,9 +205,13 @@ final as (
             when 'disabled' then coalesce(off_reason, 'not given by this control plane')
             when 'not_found' then 'the control plane no longer knows the pod'
             when 'failed' then coalesce(failure, 'failed')
-            when 'pending' then coalesce(
-                if(is_behind, obstacle, null), reason, delay, if(is_behind, 'not asked yet', 'not all of it came yet')
-            )
+            when 'pending'
+                then coalesce(
+                    if(is_behind, obstacle, null),
+                    reason,
+                    delay,
+                    if(is_behind, 'not asked yet', 'not all of it came yet')
+                )
             when 'expired' then 'given up after 15 days: ' || coalesce(failure, obstacle, 'it could not be had')
             when 'empty' then 'the control plane has no sample of it'
             when 'partial' then 'the control plane has samples of a part only'
