@@ -53,6 +53,27 @@ def test_a_pod_that_comes_late_is_found_among_differences_that_nothing_settles(o
     assert result.requests < 80, "what is known to differ was read again too"
 
 
+def test_errors_that_cancel_in_the_sum_are_found_when_their_day_has_its_turn(tmp_path: Path) -> None:
+    with scene(tmp_path / "data", config=WorldConfig(pods=60, start=START), after=timedelta(days=3)) as made:
+        made.run()
+        at = made.clock.now()
+        lost = next(
+            row["pod_id"]
+            for row in made.rows("pods")
+            if row["is_completed"] and not row["is_deleted"] and row["created_at"] < at - timedelta(days=2)
+        )
+        made.world.hide(pod_ids=[lost])
+        begun = at - timedelta(days=1)
+        (late,) = made.world.add(created_at=begun, completed_at=begun + timedelta(hours=1), visible_from=at)
+        days = {row["created_at"].date() for row in made.rows("pods")} | {begun.date()}
+        # Two days in each run, and one run more: what is left when one error is mended is a difference.
+        for _ in range(-(-len(days) // 2) + 1):
+            made.advance(hours=1)
+            made.run()
+        assert made.pods()[late.id]["completed_at"] == late.completed_at
+        assert not made.pods()[lost]["is_reachable"]
+
+
 def test_one_run_reads_only_so_many_stretches_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pods, "MOST_STRETCHES", 4)
     config = WorldConfig(pods=600, start=START, days=40, auto_delete_days=90)

@@ -106,6 +106,35 @@ def test_what_cannot_be_had_does_not_stay_open(
     assert told_by_runs(files, build, [14 * DAY, 16 * DAY]) == told
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("not_found", ("not_found", "the control plane no longer knows the pod")),
+        ("failed", ("failed", "HTTP 500")),
+        ("empty", ("pending", "not all of it came yet")),
+    ],
+)
+def test_a_window_of_a_step_that_did_not_come_is_told(
+    files: DuckDBFiles, build: Build, status: str, told: tuple[str, str]
+) -> None:
+    asked = [window("ok", until=-2), window(status, since=-2)]
+    files.load("1", pods=[ended()], metric_windows=asked, runs=[asking(10)])
+    assert coverage(refreshed(build, files.store)) == [("LOAD", *told)]
+
+
+@pytest.mark.parametrize("until", [-2, -1])
+def test_what_was_never_asked_for_is_no_part_of_a_step(files: DuckDBFiles, build: Build, until: float) -> None:
+    files.load("1", pods=[ended()], metric_windows=[window("ok", until=until)], runs=[asking(10)])
+    told = ("pending", "not asked yet") if until == -2 else ("ok", None)
+    assert coverage(refreshed(build, files.store)) == [("LOAD", *told)]
+
+
+def test_what_did_not_come_of_the_time_after_the_end_is_not_lacking(files: DuckDBFiles, build: Build) -> None:
+    asked = [window("ok"), window("not_found", since=0, until=HOUR)]
+    files.load("1", pods=[ended()], metric_windows=asked, runs=[asking(10)])
+    assert coverage(refreshed(build, files.store)) == [("LOAD", "ok", None)]
+
+
 def test_a_pod_that_is_gone_is_gone_for_every_type(files: DuckDBFiles, build: Build) -> None:
     files.load("1", pods=[ended()], metric_windows=[window("not_found")], runs=[asking(10)])
     files.load("2", runs=[asking(20, '["LOAD", "GPU"]')])

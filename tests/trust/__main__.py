@@ -29,12 +29,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.trust", description=__doc__)
     parser.add_argument("--scene", choices=SCENES, action="append", help="only this one; may be given again")
     parser.add_argument("--seed", type=int, default=1, help="another seed plays other births, deaths and moments")
+    parser.add_argument("--days", type=float, default=14.0, help="how long a soak is, in simulated days")
     asked = parser.parse_args()
     found: list[tuple[str, Goal]] = []
     for scene in asked.scene or SCENES:
         began = time.monotonic()
         print(f"== {scene}, seed {asked.seed}", flush=True)
-        found += [(scene, goal) for goal in import_module(f"tests.trust.{scene}").play(asked.seed)]
+        options = {"days": asked.days} if scene == "soak" else {}
+        found += [(scene, goal) for goal in import_module(f"tests.trust.{scene}").play(asked.seed, **options)]
         print(f"== {scene}: {time.monotonic() - began:.0f} s", flush=True)
     Console(width=None if sys.stdout.isatty() else 120).print(render(found))
     return 0 if found and all(goal.is_met for _, goal in found) else 1

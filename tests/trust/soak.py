@@ -7,6 +7,7 @@ published table must be the truth, or say what could not be had.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from pipelines.run import RunResult
 from simulator import WorldConfig
 from sources.runai.catalogue import resolve
 from sources.runai.errors import RunaiError
+from sources.runai.reading.referee import ROTATION_DAYS
 from sources.runai.versions import version_of
 from tests.behaviour.scene import START, Scene, scene
 from tests.trust.verdict import Look, Verdict, judge_gpu_seconds, judge_pods, judge_rebuild, judge_samples
@@ -31,6 +33,7 @@ from tests.trust.weather import Meddler, Weather, outages
 
 # The world is this old when the first run comes: what was deleted in its first week is purged while the soak goes on.
 AGE: Final = timedelta(days=20)
+DAYS: Final = 14.0
 STORM_SHARE: Final = 0.03
 OLD, NEW = "2.21", "2.24"
 
@@ -49,9 +52,8 @@ class Plan:
     resolution: int = 300
     # Share of the requests before which something happens to the world.
     meddling: float = 0.04
-    # Hours of calm at the end: windows that came short are asked for again after a day, and who came late is counted;
-    # where errors cancel in the sum, every day has to have its turn.
-    rest: tuple[float, ...] = (0.2, 1, 1, 24, *(1.0,) * 20)
+    # Hours of calm at the end: windows that came short are asked for again after a day, and who came late is counted.
+    rest: tuple[float, ...] = (0.2, 1, 1, 24)
 
 
 @dataclass
@@ -69,19 +71,20 @@ class Log:
     findings: Counter[str] = field(default_factory=Counter)
 
 
-def hourly(seed: int, days: float = 14) -> Plan:
+def hourly(seed: int, days: float = DAYS) -> Plan:
     """A run every hour."""
-    return Plan("hourly", seed, "duckdb", (1.0,) * round(24 * days))
+    return Plan("hourly", seed, "duckdb", (1.0,) * round(24 * days), rest=_rest(days))
 
 
-def random_times(seed: int, days: float = 14) -> Plan:
+def random_times(seed: int, days: float = DAYS) -> Plan:
     """Runs minutes, hours or up to three days apart."""
-    return Plan("at random times", seed, "filesystem", tuple(_random_gaps(Random(f"{seed}/gaps"), days * 24)))
+    gaps = tuple(_random_gaps(Random(f"{seed}/gaps"), days * 24))
+    return Plan("at random times", seed, "filesystem", gaps, rest=_rest(sum(gaps) / 24))
 
 
-def play(seed: int) -> list[Goal]:
-    """Play both soaks in full."""
-    return soak(hourly(seed)) + soak(random_times(seed))
+def play(seed: int, days: float = DAYS) -> list[Goal]:
+    """Play both soaks in full, or over other than two weeks."""
+    return soak(hourly(seed, days)) + soak(random_times(seed, days))
 
 
 def soak(plan: Plan, scratch: Path | None = None) -> list[Goal]:
@@ -216,6 +219,15 @@ def _scene(plan: Plan, data_dir: Path) -> AbstractContextManager[Scene]:
         outages=outages(Random(f"{plan.seed}/outages"), START + AGE, days),
     )
     return scene(data_dir, plan.destination, config=config, version=OLD, after=AGE)
+
+
+def _rest(days: float) -> tuple[float, ...]:
+    """Let every day of the world have its turn: errors may cancel in the sum, so that nothing else finds them.
+
+    Newest days more often would find most of them sooner, and the others later: the requests of a run are few.
+    """
+    turns = math.ceil((AGE.days + days + 3) / ROTATION_DAYS)
+    return (*Plan.rest, *(1.0,) * turns)
 
 
 def _random_gaps(rng: Random, hours: float) -> Iterator[float]:

@@ -11,13 +11,14 @@ import duckdb
 import pytest
 
 from simulator import Switches
-from tests.trust.soak import Plan, hourly, random_times, soak
+from sources.runai.reading.referee import ROTATION_DAYS
+from tests.trust.soak import AGE, Plan, hourly, random_times, soak
 from tests.trust.verdict import row_differences
 from tests.trust.weather import STORMY, UNPLAYED, Weather
 
 SAMPLES = (
-    Plan("hourly", 1, "duckdb", (1.0,) * 4, pods=80, meddling=0.08, rest=(1.0, 24.0, 2.0)),
-    Plan("at random times", 3, "filesystem", (0.3, 50.0, 9.0), 60, "basic", meddling=0.12, rest=(1.0, 25.0)),
+    Plan("hourly", 1, "duckdb", (1.0,) * 3, pods=40, meddling=0.3, rest=(1.0, 25.0)),
+    Plan("at random times", 3, "filesystem", (0.3, 50.0), 40, "basic", meddling=0.2, rest=(1.0, 25.0)),
 )
 
 
@@ -27,12 +28,16 @@ def test_at_the_end_every_table_is_the_truth(plan: Plan, tmp_path: Path) -> None
     assert [goal for goal in soak(plan, tmp_path) if not goal.is_met] == []
 
 
-def test_two_weeks_are_two_weeks() -> None:
+def test_two_weeks_are_two_weeks_and_every_day_has_its_turn_in_the_rest() -> None:
     assert hourly(1).gaps == (1.0,) * 336
     for seed in range(20):
         gaps = random_times(seed).gaps
         assert sum(gaps) >= 336
         assert max(gaps) <= 72
+    for plan in (hourly(1), hourly(1, 90), random_times(1)):
+        days = AGE.days + sum(plan.gaps + plan.rest) / 24
+        assert plan.rest[-1] == 1.0
+        assert plan.rest.count(1.0) * ROTATION_DAYS >= days
 
 
 def test_every_switch_is_played_by_some_seed_or_left_alone_for_a_reason() -> None:

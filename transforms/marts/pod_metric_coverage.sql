@@ -12,10 +12,11 @@
 -- covered_seconds double: Seconds of it that have samples, each sample standing for one step of the resolution.
 -- wanted_seconds double: Its length; 0 where the metric does not apply.
 -- coverage double: Share of the stretch that has samples, from 0 to 1; null where nothing is wanted.
--- status varchar: `ok` (all but part of a step at either end), `pending` (is asked again), `failed` (could not be had,
---     is asked again), `partial` or `empty` (the API has no more), `expired` (could not be had in time: what failed is
---     asked for no more 15 days later, and what never could be asked for counts as forgotten then), `disabled` (not
---     given by this control plane), `not_found` (the control plane no longer knows the pod) or `not_applicable`.
+-- status varchar: `ok` (all but a step at either end, and nothing that was asked for failed), `pending` (is asked
+--     again), `failed` (could not be had, is asked again), `partial` or `empty` (the API has no more), `expired` (could
+--     not be had in time: what failed is asked for no more 15 days later, and what never could be asked for counts as
+--     forgotten then), `disabled` (not given by this control plane), `not_found` (the control plane no longer knows the
+--     pod) or `not_applicable`.
 -- reason varchar: Why not all of it is covered; null where it is.
 with pods as (select * from pods),
 
@@ -97,8 +98,11 @@ weighed_gaps as (
         metric_gaps.status in ('failed', 'not_found') as is_failed,
         -- What a pod without any sign of a NIM did not give once, it has not.
         is_nim(metric_gaps.metric) and stg_nim_pods.pod_id is null and not stg_pod_equipment.shows_nim as is_no_nim,
-        window_is_given_up(metric_gaps.window_to, metric_gaps.attempts, wishes.as_of) as is_given_up
+        window_is_given_up(metric_gaps.window_to, metric_gaps.attempts, wishes.as_of) as is_given_up,
+        -- One that was asked for before the end was known may lie behind it.
+        metric_gaps.window_from < lives.wanted_to and metric_gaps.window_to > lives.wanted_from as is_in_life
     from metric_gaps
+    inner join lives using (pod_id)
     cross join stg_metric_wishes as wishes
     left join stg_pod_equipment using (pod_id)
     left join stg_nim_pods using (pod_id)
@@ -109,6 +113,7 @@ gaps as (
         pod_id,
         metric,
         sum(instants * resolution_seconds) as covered_seconds,
+        bool_or(is_in_life) as is_in_life,
         bool_or(not is_given_up and (is_failed or not coalesce(is_no_nim, false))) as is_due,
         bool_or(is_failed and not is_given_up) as has_failed,
         bool_or(is_failed and is_given_up) as has_expired,
@@ -143,6 +148,7 @@ measured as (
             when is_nim(asked_for.metric) and lives.is_no_nim then 'asked seldom: the pod shows no sign of a NIM'
         end as delay,
         gone.pod_id is not null and lives.is_over as is_gone,
+        coalesce(gaps.is_in_life, false) as has_gap,
         coalesce(gaps.is_due, false) as is_due,
         coalesce(gaps.has_failed, false) as has_failed,
         coalesce(gaps.has_expired, false) as has_expired,
@@ -167,8 +173,12 @@ judged as (
         case
             when not applies then 'not_applicable'
             when is_off and is_behind then 'disabled'
-            -- A pod's first and last step are rarely whole.
-            when covered_seconds + 2 * resolution_seconds >= life_seconds and covered_seconds > 0 then 'ok'
+            -- A pod's first and last step are rarely whole; what was asked for in vain is lacking, however short.
+            when
+                covered_seconds + 2 * resolution_seconds >= life_seconds
+                and covered_seconds > 0
+                and not has_gap
+                and not is_behind then 'ok'
             when is_gone then 'not_found'
             when has_failed then 'failed'
             when is_behind and obstacle is not null and wanted_to <= as_of - interval '15 days' then 'expired'
@@ -195,7 +205,13 @@ final as (
             when 'disabled' then coalesce(off_reason, 'not given by this control plane')
             when 'not_found' then 'the control plane no longer knows the pod'
             when 'failed' then coalesce(failure, 'failed')
-            when 'pending' then coalesce(if(is_behind, obstacle, null), reason, delay, 'not asked yet')
+            when 'pending'
+                then coalesce(
+                    if(is_behind, obstacle, null),
+                    reason,
+                    delay,
+                    if(is_behind, 'not asked yet', 'not all of it came yet')
+                )
             when 'expired' then 'given up after 15 days: ' || coalesce(failure, obstacle, 'it could not be had')
             when 'empty' then 'the control plane has no sample of it'
             when 'partial' then 'the control plane has samples of a part only'
