@@ -27,6 +27,7 @@ _MERGED: Final = "-merged.parquet"
 _PARTS_OF_A_DAY: Final = 32
 """More files than these of one day are merged, whether it is over or not."""
 _SAMPLES_AT_ONCE: Final = 2_000_000
+_COMPARED_AT_ONCE: Final = 200_000
 _KEY: Final = "pod_id, metric, gpu, labels, sampled_at"
 
 
@@ -231,10 +232,26 @@ def _once(con: duckdb.DuckDBPyConnection) -> str:
     if told == count(con, "temp.arrived_pod_metrics"):
         return "temp.arrived_pod_metrics"
     # A load killed after it copied a file and before it said so copies the file again.
-    con.execute(
-        "create temp table once as select distinct on (_dlt_load_id, read_index) * from temp.arrived_pod_metrics"
-    )
+    _firsts(con, "once", "temp.arrived_pod_metrics where true", "_dlt_load_id, read_index")
     return "temp.once"
+
+
+def _firsts(con: duckdb.DuckDBPyConnection, table: str, rows: str, key: str) -> None:
+    """Put the first of the rows of each key into a temporary table, a part of the keys at a time.
+
+    `rows` ends in a condition. To compare all rows at once would take all of the memory where a rebuild finds most of
+    them suspect.
+    """
+    con.execute(f"create temp table {table} as select * from {rows} limit 0")
+    parts = 1 + count(con, rows) // _COMPARED_AT_ONCE
+    for part in range(parts):
+        con.execute(
+            f"""
+            insert into temp.{table}
+            select distinct on ({key}) * from {rows} and hash({key}) % {parts} = {part}
+            order by {key}, observed_at, read_index
+            """
+        )
 
 
 def _unseen(con: duckdb.DuckDBPyConnection, folder: Path, arrived: str) -> str:
@@ -247,13 +264,7 @@ def _unseen(con: duckdb.DuckDBPyConnection, folder: Path, arrived: str) -> str:
             where suspects.pod_id = sample.pod_id and sample.sampled_at between suspects.from_at and suspects.to_at
         )
     """
-    con.execute(
-        f"""
-        create temp table suspected as
-        select distinct on ({_KEY}) * from {arrived} as sample where {is_suspect}
-        order by {_KEY}, observed_at, read_index
-        """
-    )
+    _firsts(con, "suspected", f"{arrived} as sample where {is_suspect}", _KEY)
     _show_known(con, folder)
     return f"""(
         select * from {arrived} as sample where not {is_suspect}
