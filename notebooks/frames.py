@@ -51,8 +51,9 @@ def with_gaps(samples: pd.DataFrame) -> pd.DataFrame:
     """Return samples in order, an empty one where more than two usual steps have none: there, a line breaks."""
     ordered = samples.sort_values(["gpu", "sampled_at"], ignore_index=True)
     steps = ordered.groupby("gpu", dropna=False)["sampled_at"].diff()
-    late = ordered[steps > 2 * steps.median()]
-    gaps = late.assign(sampled_at=late["sampled_at"] - steps.median(), value=math.nan)
+    usual = steps.dropna().median()
+    late = ordered[steps > 2 * usual]
+    gaps = late.assign(sampled_at=late["sampled_at"] - usual, value=math.nan)
     return pd.concat([ordered, gaps]).sort_values(["gpu", "sampled_at"], ignore_index=True)
 
 
