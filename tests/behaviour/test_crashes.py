@@ -55,7 +55,8 @@ def kill(here: Scene, data_dir: Path, point: str, nth: int, metrics: str = "none
 def test_killed_anywhere_then_run_equals_never_killed(tmp_path: Path, destination: str, machine: str) -> None:
     """One data directory dies at every moment in turn, and is a perfect copy after each next run."""
     with scene(tmp_path / "killed", destination) as here:
-        for point, nth in MOMENTS if machine == "same" else BEFORE_THE_BUILD:
+        # After the load is committed, one destination is like the other; `make trust` plays all with both.
+        for point, nth in MOMENTS if (machine, destination) == ("same", "duckdb") else BEFORE_THE_BUILD[1::2]:
             assert kill(here, here.data_dir, point, nth) == KILLED, f"{point} {nth} was never reached"
             if machine == "fresh":
                 shutil.rmtree(here.data_dir / "state")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.lock import current_holder
+from pipelines.logs import entries
 from pipelines.settings import ROOT
 from simulator import Fault, Switches, WorldConfig
 from tests.behaviour.scene import START, Scene, scene
@@ -78,7 +79,7 @@ def test_a_signal_ends_a_run_at_once(tmp_path: Path, number: signal.Signals, fau
         assert current_holder(state) is None
         assert not (state / "lock.json").exists()
         (log,) = (state / "logs").iterdir()
-        assert log.read_text().splitlines()[-1].endswith(f"interrupted by {number.name}")
+        assert [*entries(log)][-1]["event"] == f"interrupted by {number.name}"
 
 
 def test_other_commands_end_so_too(tmp_path: Path) -> None:

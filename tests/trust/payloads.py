@@ -171,7 +171,7 @@ def _published(data_dir: Path) -> dict[str, list[Any]]:
 def _alive(report: Path) -> Iterator[str]:
     """Whatever of the report could run, or load something."""
     page = Page(report.read_text(encoding="utf-8"))
-    yield from {"script", "img", "svg", "iframe", "object"} & set(page.tags)
+    yield from {"script", "img", "image", "iframe", "object", "embed", "foreignobject", "use"} & set(page.tags)
     yield from (name for _, name, _ in page.attributes if name.startswith("on"))
 
 
