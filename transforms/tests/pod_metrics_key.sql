@@ -4,7 +4,7 @@
 -- Only hours are looked into that have more numbers than instants, for then their series differ by labels or a sample
 -- is there twice, and those of a sample without a number, for the row of the hour does not count it.
 with crowded as (
-    select distinct
+    select
         pod_id,
         metric,
         hour_at
