@@ -172,7 +172,7 @@ def _tls(connection: RunaiConnection) -> Finding:
     """Whose word is taken for who the server is; one that nobody vouches for has been refused, by name, before this."""
     if not (connection.base_url or "").startswith("https:"):
         return Finding("TLS", None, "not in use: only a server on this machine is asked in clear text")
-    trusted = f"the CAs in {connection.ca_bundle}" if connection.ca_bundle else "the public CAs"
+    trusted = "the CAs in ca_bundle" if connection.ca_bundle else "the public CAs"
     return Finding("TLS", True, f"by {trusted}{', with a client certificate' if connection.client_certificate else ''}")
 
 

@@ -94,6 +94,7 @@ class _Run:
 
     def prepare(self) -> BuildKnown:
         """Commit what an earlier run left behind, and learn everything that is committed."""
+        self.warehouse.remove_unborn()
         if not self.settings.dry_run:
             self.result.drained_loads = self.warehouse.drain()
         known = self._learn()

@@ -31,6 +31,8 @@ _FIXED: Final = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
 }
 _PACKAGES_KEPT: Final = 3
+# Of DuckDB's own header and of the two of the database; they are written one after the other, before anything else.
+_HEADERS_BYTES: Final = 3 * 4096
 _FILE_LAYOUT: Final = "{table_name}/{load_id}.{file_id}.{ext}"
 
 
@@ -65,8 +67,16 @@ class Warehouse:
     def loaded_packages(self, *, keep: int = 0) -> list[Path]:
         """What dlt notes of packages that are loaded, all but the newest; nothing reads it, and a run adds three."""
         found = (Path(self._pipeline.working_dir) / "load" / "loaded").glob("*")
-        in_order = sorted(found, key=lambda path: path.name)
-        return in_order[: len(in_order) - keep]
+        return sorted(found, key=lambda path: path.name)[: -keep or None]
+
+    def remove_unborn(self) -> None:
+        """Remove a DuckDB file that a kill or a full disk kept from getting its headers: it holds nothing yet."""
+        path = self._layout.warehouse
+        if self._destination == "duckdb" and path.exists() and path.stat().st_size < _HEADERS_BYTES:
+            start = path.read_bytes()
+            # A small file of another kind is somebody's.
+            if not start or start[8:12] == b"DUCK":
+                path.unlink()
 
     def drain(self) -> int:
         """Load packages that an earlier run left behind; return how many."""

@@ -172,7 +172,7 @@ create or replace temp macro seconds_of(micros) as
 create or replace temp macro hours_of(micros) as
     cast(micros as double) / 3_600_000_000;
 
--- The day of an instant in a time zone, the instant at which a day begins there, and the days of a stretch of time.
+-- The day of an instant in a time zone, the instant at which a day begins there, and a stretch of time cut by day.
 -- Of a midnight that comes twice, as clocks are put back, the later one begins the day.
 create or replace temp macro local_day(instant, time_zone) as
     cast(instant at time zone time_zone as date);
@@ -180,8 +180,20 @@ create or replace temp macro local_day(instant, time_zone) as
 create or replace temp macro local_day_start(day, time_zone) as
     cast(day as timestamp) at time zone time_zone;
 
-create or replace temp macro days_touched(since, until, time_zone) as
-    generate_series(local_day(since, time_zone), local_day(until, time_zone), interval '1 day');
+create or replace temp macro part_of_day(day, since, until, time_zone) as {
+    'day': day,
+    'from_at': greatest(since, local_day_start(day, time_zone)),
+    'to_at': least(until, local_day_start(day + 1, time_zone))
+};
+
+create or replace temp macro parts_by_day(since, until, time_zone) as
+    list_filter(
+        list_transform(
+            generate_series(local_day(since, time_zone), local_day(until, time_zone), interval '1 day'),
+            lambda midnight: part_of_day(cast(midnight as date), since, until, time_zone)
+        ),
+        lambda part: part.from_at < part.to_at
+    );
 
 create or replace temp macro month_start(day) as
     cast(date_trunc('month', day) as date);

@@ -232,23 +232,22 @@ def _once(con: duckdb.DuckDBPyConnection) -> str:
     if told == count(con, "temp.arrived_pod_metrics"):
         return "temp.arrived_pod_metrics"
     # A load killed after it copied a file and before it said so copies the file again.
-    _firsts(con, "once", "temp.arrived_pod_metrics where true", "_dlt_load_id, read_index")
+    _firsts(con, "once", "temp.arrived_pod_metrics", key="_dlt_load_id, read_index")
     return "temp.once"
 
 
-def _firsts(con: duckdb.DuckDBPyConnection, table: str, rows: str, key: str) -> None:
-    """Put the first of the rows of each key into a temporary table, a part of the keys at a time.
+def _firsts(con: duckdb.DuckDBPyConnection, table: str, arrived: str, *, key: str, where: str = "true") -> None:
+    """Put of the arrived samples the first of each key into a temporary table, a part of the keys at a time.
 
-    `rows` ends in a condition. To compare all rows at once would take all of the memory where a rebuild finds most of
-    them suspect.
+    To compare all at once would take all of the memory where a rebuild finds most of them suspect.
     """
-    con.execute(f"create temp table {table} as select * from {rows} limit 0")
-    parts = 1 + count(con, rows) // _COMPARED_AT_ONCE
+    con.execute(f"create temp table {table} as from {arrived} limit 0")
+    parts = 1 + count(con, arrived) // _COMPARED_AT_ONCE
     for part in range(parts):
         con.execute(
             f"""
             insert into temp.{table}
-            select distinct on ({key}) * from {rows} and hash({key}) % {parts} = {part}
+            select distinct on ({key}) * from {arrived} as sample where hash({key}) % {parts} = {part} and {where}
             order by {key}, observed_at, read_index
             """
         )
@@ -264,7 +263,7 @@ def _unseen(con: duckdb.DuckDBPyConnection, folder: Path, arrived: str) -> str:
             where suspects.pod_id = sample.pod_id and sample.sampled_at between suspects.from_at and suspects.to_at
         )
     """
-    _firsts(con, "suspected", f"{arrived} as sample where {is_suspect}", _KEY)
+    _firsts(con, "suspected", arrived, key=_KEY, where=is_suspect)
     _show_known(con, folder)
     return f"""(
         select * from {arrived} as sample where not {is_suspect}

@@ -6,6 +6,7 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from simulator import WorldConfig
@@ -94,6 +95,28 @@ def test_samples_do_not_know_that_a_run_was_killed(tmp_path: Path, destination: 
             assert sample_differences(here, floor) == [], f"after {point} {nth}"
             assert series_of(here) == series_of(here, calm), f"after {point} {nth}"
             here.advance(minutes=400)
+
+
+@pytest.mark.parametrize("size", [0, 4096, 8192])
+def test_a_database_that_was_cut_short_as_it_was_made_is_made_again(tmp_path: Path, size: int) -> None:
+    """A disk that is full, or a kill, as the first run creates its file."""
+    with scene(tmp_path / "data") as here:
+        here.data_dir.mkdir()
+        path = here.data_dir / "warehouse.duckdb"
+        duckdb.connect(str(path)).close()
+        path.write_bytes(path.read_bytes()[:size])
+        assert here.run().first_run
+        assert differences(here.pods(), offered(here.world, here.clock.now())) == []
+
+
+def test_a_small_file_of_another_kind_is_left_alone(tmp_path: Path) -> None:
+    with scene(tmp_path / "data") as here:
+        here.data_dir.mkdir()
+        path = here.data_dir / "warehouse.duckdb"
+        path.write_text("a spreadsheet " * 20)
+        with pytest.raises(duckdb.Error):
+            here.run()
+        assert path.read_text() == "a spreadsheet " * 20
 
 
 def test_the_killed_process_is_really_killed(tmp_path: Path) -> None:

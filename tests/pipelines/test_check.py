@@ -148,7 +148,9 @@ def test_a_private_ca_is_named_and_a_server_that_nobody_vouches_for_is_refused(
         assert execute(["check"]) == code
     shown = capsys.readouterr()
     if is_trusted:
-        assert f"✓ TLS               by the CAs in {tmp_path / 'ca.pem'}" in shown.out
+        assert "✓ TLS               by the CAs in ca_bundle" in shown.out
+        # Where a file lies tells of the machine, and what `check` says is sent around.
+        assert str(tmp_path) not in shown.out
     else:
         assert "its issuer is unknown here: set SOURCES__RUNAI__CA_BUNDLE" in shown.err
 

@@ -28,6 +28,6 @@ def test_a_million_suspects_fit_into_the_memory(tmp_path: Path) -> None:
             from range(1_000_000) as rows (place)
             """
         )
-        series._firsts(con, "firsts", "temp.arrived where true", series._KEY)
+        series._firsts(con, "firsts", "temp.arrived", key=series._KEY)
         assert count(con, "temp.firsts") == 500_400
         assert count(con, f"(select distinct {series._KEY} from temp.firsts)") == 500_400

@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 _HERE: Final = Path(__file__).parent
 # Each reads those before it.
-_WINDOW: Final = ("report_window", "report_days", "report_usage")
+_WINDOW: Final = ("report_window", "report_days", "report_usage", "report_pools")
 
 
 def answers(con: duckdb.DuckDBPyConnection, *, as_of: str | None, time_zone: str) -> Mapping[str, list[Row]]:

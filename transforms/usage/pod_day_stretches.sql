@@ -3,27 +3,21 @@ with pod_stretches as (select * from pod_stretches),
 
 reporting as (select * from reporting),
 
-touched as (
+parts as (
     select
         pod_stretches.*,
-        reporting.time_zone,
-        cast(unnest(days_touched(pod_stretches.from_at, pod_stretches.to_at, reporting.time_zone)) as date) as day
+        unnest(parts_by_day(pod_stretches.from_at, pod_stretches.to_at, reporting.time_zone)) as part
     from pod_stretches
     cross join reporting
 ),
 
-cut as (
-    select
-        * replace (
-            greatest(from_at, local_day_start(day, time_zone)) as from_at,
-            least(to_at, local_day_start(day + 1, time_zone)) as to_at
-        )
-    from touched
-),
-
 final as (
-    select * from cut
-    where from_at < to_at
+    select
+        * exclude (part, from_at, to_at),
+        part.day,
+        part.from_at,
+        part.to_at
+    from parts
 )
 
 select * from final

@@ -5,36 +5,23 @@ with pod_held_stretches as (select * from pod_held_stretches),
 
 reporting as (select * from reporting),
 
-touched as (
+parts as (
     select
         pod_held_stretches.*,
-        reporting.time_zone,
-        cast(unnest(days_touched(
-            pod_held_stretches.from_at, pod_held_stretches.to_at, reporting.time_zone
-        )) as date) as day
+        unnest(parts_by_day(pod_held_stretches.from_at, pod_held_stretches.to_at, reporting.time_zone)) as part
     from pod_held_stretches
     cross join reporting
-),
-
-cut as (
-    select
-        * replace (
-            greatest(from_at, local_day_start(day, time_zone)) as from_at,
-            least(to_at, local_day_start(day + 1, time_zone)) as to_at
-        )
-    from touched
 ),
 
 added as (
     select
         pod_id,
-        day,
+        part.day,
         node_pool,
-        sum(gpu_micros(gpus, from_at, to_at)) as gpu_micros,
-        sum(gpu_micros(cpu_cores, from_at, to_at)) as core_micros,
-        sum(cast(cpu_memory_bytes as hugeint) * micros_between(from_at, to_at)) as byte_micros
-    from cut
-    where from_at < to_at
+        sum(gpu_micros(gpus, part.from_at, part.to_at)) as gpu_micros,
+        sum(gpu_micros(cpu_cores, part.from_at, part.to_at)) as core_micros,
+        sum(cast(cpu_memory_bytes as hugeint) * micros_between(part.from_at, part.to_at)) as byte_micros
+    from parts
     group by all
 ),
 

@@ -10,15 +10,7 @@ pod_efficiency as (select * from pod_efficiency),
 
 pod_metric_coverage as (select * from pod_metric_coverage),
 
-pod_node_pools as (select * from pod_node_pools),
-
-asked_first as (
-    select
-        pod_id,
-        node_pool
-    from pod_node_pools
-    where pool_index = 0
-),
+report_pools as (select * from report_pools),
 
 measured as (
     select
@@ -32,7 +24,7 @@ found as (
     select
         pods.pod_name,
         coalesce(pods.project_name, pods.project_id) as project,
-        coalesce(pods.node_pool, asked_first.node_pool) as node_pool,
+        report_pools.node_pool,
         pod_efficiency.waste_class,
         pod_efficiency.advice,
         pod_efficiency.coverage,
@@ -49,7 +41,7 @@ found as (
     inner join pods using (pod_id)
     inner join pod_lifecycle using (pod_id)
     left join measured using (pod_id)
-    left join asked_first using (pod_id)
+    inner join report_pools using (pod_id)
     cross join report_window
     where
         pod_efficiency.advice is not null

@@ -6,25 +6,17 @@ pods as (select * from pods),
 
 pod_lifecycle as (select * from pod_lifecycle),
 
-pod_node_pools as (select * from pod_node_pools),
-
-asked_first as (
-    select
-        pod_id,
-        node_pool
-    from pod_node_pools
-    where pool_index = 0
-),
+report_pools as (select * from report_pools),
 
 waits as (
     select
-        coalesce(pods.node_pool, asked_first.node_pool) as node_pool,
+        report_pools.node_pool,
         pod_lifecycle.wait_seconds,
         pods.started_at is null and pod_lifecycle.end_reason is null
         and pod_lifecycle.wait_seconds is not null as is_waiting
     from pods
     inner join pod_lifecycle using (pod_id)
-    left join asked_first using (pod_id)
+    inner join report_pools using (pod_id)
     inner join report_window
         on
             cast(pods.created_at at time zone report_window.time_zone as date)

@@ -1,0 +1,43 @@
+"""The oldest versions are those that the project says it allows."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from tests.compatibility.__main__ import ROOT, lowest, main, newest
+
+PROJECT = ROOT / "pyproject.toml"
+
+
+def test_everything_that_users_install_is_held_at_its_oldest() -> None:
+    held = {held.name: held for held in map(Requirement, lowest(PROJECT))}
+    asked = [Requirement(line) for line in tomllib.loads(PROJECT.read_text())["project"]["dependencies"]]
+    assert {one.name for one in asked} | {"pandas", "altair", "uvicorn"} <= {*held}
+    assert not {"pytest", "ruff"} & {*held}
+    assert str(held["duckdb"].specifier) == "==1.4.3"
+    # What is held is allowed, and nothing older is.
+    for one in asked:
+        (bound,) = held[one.name].specifier
+        if not bound.version.endswith(".*"):
+            assert Version(bound.version) in one.specifier
+            assert Version("0.0.1") not in one.specifier
+
+
+def test_an_upper_bound_is_no_lower_one(tmp_path: Path) -> None:
+    project = tmp_path / "pyproject.toml"
+    project.write_text(
+        '[project]\ndependencies = ["a<3,>=1.5,!=1.6"]\n[project.optional-dependencies]\nb = ["c==2.*"]\n'
+    )
+    assert list(lowest(project)) == ["a==1.5", "c==2.*"]
+    assert list(newest(project)) == []
+
+
+@pytest.mark.parametrize("words", [[], ["oldest"]])
+def test_who_names_no_environment_is_told_how(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert "python -m tests.compatibility lowest" in capsys.readouterr().err
