@@ -38,7 +38,7 @@ def test_1200_pods_in_one_instant(tmp_path: Path, ties: Any) -> None:
         assert differences(made.pods(), offered(made.world, made.clock.now())) == []
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_changes_between_any_two_requests(tmp_path: Path, seed: int) -> None:
     """The world moves with every request; when it rests, one more run must have caught everything."""
     config = WorldConfig(pods=1_500, start=START, seed=seed, days=7)
