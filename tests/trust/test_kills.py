@@ -12,7 +12,9 @@ from typing import Final
 import duckdb
 import pytest
 
+from simulator import WorldConfig
 from tests.behaviour.killed import POINTS
+from tests.behaviour.scene import scene
 from tests.trust.blows import PHASES, STAGES, Stage, dealt
 from tests.trust.kills import MACHINES, Tally, Theatre, goals, theatres
 from tests.trust.victim import FULL, KINDS, Blow, End, filled_by
@@ -81,8 +83,10 @@ def test_seeds_in_a_row_bring_every_kind_to_every_point_of_every_stage() -> None
     assert struck == {(stage, kind, *at) for stage in STAGES for kind in KINDS for at in places(REACHED[stage])}
 
 
-def test_a_run_that_a_full_disk_did_not_end_is_no_kill(theatre: Theatre) -> None:
-    tally = theatre.told_by(Blow(FULL, "published"), End(0, [], 1.0))
+def test_a_run_that_a_full_disk_did_not_end_is_no_kill(tmp_path: Path) -> None:
+    with scene(tmp_path / "world", config=WorldConfig(pods=0)) as here:
+        theatre = Theatre(here, STAGES[0], tmp_path / "home", tmp_path / "disk")
+        tally = theatre.told_by(Blow(FULL, "published"), End(0, [], 1.0))
     assert (tally.kills, tally.survived, tally.too_late, tally.complaints) == (0, 1, 0, [])
     assert not goals(tally, wanted=1, disks="")[0].is_met
 
