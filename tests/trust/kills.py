@@ -108,6 +108,8 @@ class Theatre:
         _copy(self._before, self._data)
         end = self._perform(blow)
         make_room(self.disk)
+        if end.seconds is None and end.code:
+            return Tally(complaints=[f"{self.stage}: {blow}: not struck, it ended with {end.code}: {end.last_line}"])
         if end.seconds is None or (end.code == 0 and blow.kind != FULL):
             return Tally(too_late=1)
         tally = self.told_by(blow, end)

@@ -91,6 +91,19 @@ def test_a_run_that_a_full_disk_did_not_end_is_no_kill(tmp_path: Path) -> None:
     assert not goals(tally, wanted=1, disks="")[0].is_met
 
 
+@pytest.mark.parametrize(("code", "too_late", "complaints"), [(0, 1, 0), (1, 0, 1)])
+def test_a_run_that_failed_before_it_was_struck_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, too_late: int, complaints: int
+) -> None:
+    (tmp_path / "home" / "before").mkdir(parents=True)
+    (tmp_path / "disk").mkdir()
+    with scene(tmp_path / "world", config=WorldConfig(pods=0)) as here:
+        theatre = Theatre(here, STAGES[0], tmp_path / "home", tmp_path / "disk")
+        monkeypatch.setattr(theatre, "_perform", lambda _blow: End(code, ["error: no"], None))
+        tally = theatre.strike(Blow("SIGTERM", "published"))
+    assert (tally.kills, tally.too_late, len(tally.complaints)) == (0, too_late, complaints)
+
+
 def test_how_a_disk_was_filled_is_told(tmp_path: Path) -> None:
     assert filled_by(tmp_path) == "RLIMIT_FSIZE"
     assert filled_by(Path("/")) == "a file on a tmpfs"
