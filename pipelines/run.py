@@ -7,6 +7,7 @@ that dies on the way leaves data that counts, and cursors that do not.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ VERSION: Final = version("runai-pods")
 METRIC_TYPES: Final = [
     MetricType(*(getattr(metric, name) for name in MetricType._fields)) for metric in CATALOGUE.values()
 ]
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -255,7 +258,11 @@ def run(
             this.read_details(progress)
         except PipelineStepFailed as error:
             cause = root_cause(error)
-            this.record("failed", str(cause))
+            try:
+                this.record("failed", str(cause))
+            except (PipelineStepFailed, OSError) as unnoted:
+                # On a full disk, say: what failed first is what the user has to know.
+                _LOG.warning("that the run failed could not be noted: %s", root_cause(unnoted))
             raise cause from None
         this.record("loaded")
         _publish(this.result, layout, build, this.warehouse, progress)

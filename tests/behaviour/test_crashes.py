@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
-from simulator import WorldConfig
+from pipelines.warehouse import Seconds, Warehouse
+from simulator import Fault, Switches, WorldConfig
+from sources.runai.errors import PermissionDenied
 from tests.behaviour.killed import KILLED
 from tests.behaviour.samples import sample_differences, series_of
 from tests.behaviour.scene import START, Scene, scene
@@ -117,6 +121,24 @@ def test_a_small_file_of_another_kind_is_left_alone(tmp_path: Path) -> None:
         with pytest.raises(duckdb.Error):
             here.run()
         assert path.read_text() == "a spreadsheet " * 20
+
+
+def test_what_failed_first_is_told_where_not_even_that_can_be_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    load = Warehouse.load
+
+    def fill_up(self: Warehouse, resources: list[Any]) -> Seconds:
+        if resources[0].name == "runs":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return load(self, resources)
+
+    monkeypatch.setattr(Warehouse, "load", fill_up)
+    with scene(tmp_path / "data") as here:
+        here.simulator.switches = Switches(faults=(Fault("/pods", kind="status", status=403),))
+        with pytest.raises(PermissionDenied):
+            here.run()
+    assert "could not be noted: [Errno 28]" in caplog.text
 
 
 def test_the_killed_process_is_really_killed(tmp_path: Path) -> None:

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from random import Random
+from typing import Final
 
 import duckdb
 import pytest
 
+from simulator import WorldConfig
 from tests.behaviour.killed import POINTS
-from tests.trust.kills import MACHINES, Stage, Tally, Theatre, blows, goals, theatres
-from tests.trust.victim import KINDS
+from tests.behaviour.scene import scene
+from tests.trust.blows import PHASES, STAGES, Stage, dealt
+from tests.trust.kills import MACHINES, Tally, Theatre, goals, theatres
+from tests.trust.victim import FULL, KINDS, Blow, End, filled_by
 
 pytestmark = pytest.mark.timeout(300)
 
 SEED = 5
-STAGES = [Stage("duckdb", "basic", is_first=False), Stage("filesystem", "none", is_first=False)]
+PLAYED: Final = [Stage("duckdb", "basic", is_first=False), Stage("filesystem", "none", is_first=False)]
+WITH_METRICS: Final = {"series written"}
+"""Points that only runs with metrics reach."""
+REACHED: Final = {
+    stage: [point for point in POINTS if stage.metrics != "none" or point not in WITH_METRICS] for stage in STAGES
+}
+CALLS: Final = {stage: {point: [0.1] for point in points} for stage, points in REACHED.items()}
 
 
-@pytest.fixture(scope="module", params=STAGES, ids=str)
+@pytest.fixture(scope="module", params=PLAYED, ids=str)
 def theatre(request: pytest.FixtureRequest) -> Iterator[Theatre]:
     with theatres(SEED, [request.param], pods=40) as made:
         yield made[0]
@@ -28,12 +39,16 @@ def theatre(request: pytest.FixtureRequest) -> Iterator[Theatre]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_struck_ends_as_if_it_had_not_been(theatre: Theatre, kind: str) -> None:
-    number = KINDS.index(kind) + STAGES.index(theatre.stage)
-    drawn = [blow for blow in blows(theatre.calls, Random(SEED), number) if blow.kind == kind]
+    number = KINDS.index(kind) + PLAYED.index(theatre.stage)
+    drawn = [blow for blow in dealt({theatre.stage: theatre.calls}, SEED)[theatre.stage] if blow.kind == kind]
     blow = Random(f"{SEED}/{kind}/{theatre.stage}").choice(drawn)
     tally = theatre.strike(blow, [MACHINES[number % len(MACHINES)]])
     assert tally.complaints == []
-    assert [goal for goal in goals(tally, wanted=1) if not goal.is_met] == []
+    assert [goal for goal in goals(tally, wanted=1 - tally.survived, disks="") if not goal.is_met] == []
+
+
+def test_a_run_reaches_the_points_of_its_stage(theatre: Theatre) -> None:
+    assert [point for point in POINTS if theatre.calls[point]] == REACHED[theatre.stage]
 
 
 def test_a_row_that_was_lost_or_doubled_shows(
@@ -49,12 +64,64 @@ def test_a_row_that_was_lost_or_doubled_shows(
     assert theatre.differences() == ({"pod_containers": 1}, {"pod_resources": 1})
 
 
-def test_every_kind_strikes_at_every_point() -> None:
-    calls = {point: [0.1] for point in POINTS}
-    struck = {(blow.kind, blow.point) for turn in range(len(KINDS)) for blow in blows(calls, Random(1), turn)}
-    assert struck == {(kind, point) for kind in KINDS for point in POINTS}
+@pytest.mark.parametrize("seed", range(len(KINDS)))
+def test_every_kind_strikes_first_and_later_runs_at_every_point(seed: int) -> None:
+    drawn = dealt(CALLS, seed)
+    struck = {(blow.kind, *place(blow), stage.is_first) for stage, blows in drawn.items() for blow in blows}
+    assert struck == {
+        (kind, *at, stage.is_first) for kind in KINDS for stage in STAGES for at in places(REACHED[stage])
+    }
+    assert {(blow.kind, stage) for stage, blows in drawn.items() for blow in blows} == set(product(KINDS, STAGES))
+    assert sum(map(len, drawn.values())) >= 250
+
+
+def test_seeds_in_a_row_bring_every_kind_to_every_point_of_every_stage() -> None:
+    drawn = [
+        (stage, blow) for seed in range(len(KINDS)) for stage, blows in dealt(CALLS, seed).items() for blow in blows
+    ]
+    struck = {(stage, blow.kind, *place(blow)) for stage, blow in drawn}
+    assert struck == {(stage, kind, *at) for stage in STAGES for kind in KINDS for at in places(REACHED[stage])}
+
+
+def test_a_run_that_a_full_disk_did_not_end_is_no_kill(tmp_path: Path) -> None:
+    with scene(tmp_path / "world", config=WorldConfig(pods=0)) as here:
+        theatre = Theatre(here, STAGES[0], tmp_path / "home", tmp_path / "disk")
+        tally = theatre.told_by(Blow(FULL, "published"), End(0, [], 1.0))
+    assert (tally.kills, tally.survived, tally.too_late, tally.complaints) == (0, 1, 0, [])
+    assert not goals(tally, wanted=1, disks="")[0].is_met
+
+
+@pytest.mark.parametrize(("code", "too_late", "complaints"), [(0, 1, 0), (1, 0, 1)])
+def test_a_run_that_failed_before_it_was_struck_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, too_late: int, complaints: int
+) -> None:
+    (tmp_path / "home" / "before").mkdir(parents=True)
+    (tmp_path / "disk").mkdir()
+    with scene(tmp_path / "world", config=WorldConfig(pods=0)) as here:
+        theatre = Theatre(here, STAGES[0], tmp_path / "home", tmp_path / "disk")
+        monkeypatch.setattr(theatre, "_perform", lambda _blow: End(code, ["error: no"], None))
+        tally = theatre.strike(Blow("SIGTERM", "published"))
+    assert (tally.kills, tally.too_late, len(tally.complaints)) == (0, too_late, complaints)
+
+
+def test_how_a_disk_was_filled_is_told(tmp_path: Path) -> None:
+    assert filled_by(tmp_path) == "RLIMIT_FSIZE"
+    assert filled_by(Path("/")) == "a file on a tmpfs"
+    assert goals(Tally(kills=7, survived=2), wanted=1, disks="RLIMIT_FSIZE")[0].found == (
+        "7, and 2 that went on; disk full by RLIMIT_FSIZE"
+    )
 
 
 def test_a_goal_that_was_missed_shows() -> None:
-    bad = Tally(kills=1, lost=1, doubled=1, locks_left=1, slowest_stop=9.0, complaints=["x"])
-    assert [goal.is_met for goal in goals(bad, wanted=2)] == [False] * 6
+    bad = Tally(kills=1, survived=1, lost=1, doubled=1, locks_left=1, slowest_stop=9.0, complaints=["x"])
+    assert [goal.is_met for goal in goals(bad, wanted=2, disks="")] == [False] * 6
+
+
+def place(blow: Blow) -> tuple[str, bool]:
+    """Where it strikes: at the point, or within the call."""
+    return blow.point, blow.after_seconds > 0
+
+
+def places(points: list[str]) -> set[tuple[str, bool]]:
+    """Where a run that reaches these points can be struck."""
+    return {*product(points, [False]), *product(PHASES, [True])}

@@ -1,14 +1,17 @@
-"""A goal that was missed, and a scene without any, are no success."""
+"""A goal that was missed, a scene without any, and one that raised, are no success."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from bench.rounds import Goal
 from tests.trust import __main__ as trust
+from tests.trust.planted import ELSEWHERE, planted_for
 
 MET = Goal("kills", "200", ">= 200", is_met=True)
 MISSED = Goal("rows lost", "1", "0", is_met=False)
@@ -24,11 +27,50 @@ def test_every_goal_has_to_be_met(
         seeds.append(seed)
         return goals
 
-    monkeypatch.setattr(sys, "argv", ["trust", "--scene", "kills", "--seed", "7"])
-    monkeypatch.setattr(trust, "import_module", lambda name: {"tests.trust.kills": SimpleNamespace(play=play)}[name])
+    stage(monkeypatch, kills=play)
     assert trust.main() == code
     assert seeds == [7]
-    shown = capsys.readouterr().out
-    assert [word for word in shown.split() if word in {"met", "MISSED"}] == [
-        "met" if goal.is_met else "MISSED" for goal in goals
-    ]
+    assert outcomes(capsys.readouterr().out) == ["met" if goal.is_met else "MISSED" for goal in goals]
+
+
+def test_a_scene_that_raises_is_a_goal_missed_and_the_others_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def play(_seed: int) -> list[Goal]:
+        raise TimeoutError("a reader reads no more [secret]")
+
+    stage(monkeypatch, readers=play, kills=lambda _seed: [MET])
+    assert trust.main() == 1
+    shown = capsys.readouterr()
+    assert outcomes(shown.out) == ["MISSED", "met"]
+    assert "TimeoutError: a reader reads no more [secret]" in " ".join(shown.out.replace("│", " ").split())
+    assert shown.err.startswith("Traceback")
+
+
+def test_nobody_is_kept_from_stopping_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def play(_seed: int) -> list[Goal]:
+        raise KeyboardInterrupt
+
+    stage(monkeypatch, kills=play)
+    with pytest.raises(KeyboardInterrupt):
+        trust.main()
+
+
+def test_each_scene_names_defects_that_were_planted_for_it() -> None:
+    assert {scene: bool(planted_for(scene)) for scene in trust.SCENES} == dict.fromkeys(trust.SCENES, True)
+    files = {Path(defect.test.partition("::")[0]) for scene in trust.SCENES for defect in planted_for(scene)}
+    known = {path for tests in ELSEWHERE.values() for path in map(Path, tests)}
+    assert known <= files
+
+
+def stage(monkeypatch: pytest.MonkeyPatch, **plays: Callable[..., list[Goal]]) -> None:
+    """Have these scenes asked for, and played so."""
+    scenes = [word for name in plays for word in ("--scene", name)]
+    monkeypatch.setattr(sys, "argv", ["trust", *scenes, "--seed", "7"])
+    modules = {f"tests.trust.{name}": SimpleNamespace(play=play) for name, play in plays.items()}
+    monkeypatch.setattr(trust, "import_module", modules.__getitem__)
+
+
+def outcomes(shown: str) -> list[str]:
+    """What is said of each goal."""
+    return [word for word in shown.rpartition("Trust")[2].split() if word in {"met", "MISSED"}]

@@ -179,6 +179,11 @@ def fill(disk: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 
 
+def filled_by(disk: Path) -> str:
+    """How `fill` leaves no room there, in words."""
+    return "a file on a tmpfs" if disk.is_mount() else "RLIMIT_FSIZE"
+
+
 def make_room(disk: Path) -> None:
     """Take away what `fill` put there."""
     (disk / BALLAST).unlink(missing_ok=True)

@@ -1,0 +1,56 @@
+"""Which blow strikes which run: points, kinds of blow and kinds of run, drawn so that none goes with another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from random import Random
+from typing import Final
+
+from tests.behaviour.killed import POINTS
+from tests.trust.victim import KINDS, Blow
+
+PHASES: Final = (
+    *("draining", "learning", "extracting", "normalizing", "loading"),
+    *("refreshing", "auditing", "publishing", "reporting"),
+)
+"""Points of which the call is a phase: moments are drawn within it too."""
+
+Calls = Mapping[str, list[float]]
+"""By point, how long each call of it took in seconds, in a run that nothing struck."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What kind of run is struck: its destination, its metrics, and whether a run was committed before it."""
+
+    destination: str
+    metrics: str
+    is_first: bool
+
+    def __str__(self) -> str:
+        return f"{self.destination}, metrics {self.metrics}, {'first' if self.is_first else 'incremental'} run"
+
+
+STAGES: Final = [Stage(*drawn) for drawn in product(("duckdb", "filesystem"), ("basic", "none"), (False, True))]
+
+
+def dealt(calls: Mapping[Stage, Calls], seed: int) -> dict[Stage, list[Blow]]:
+    """Blows for each stage: at every point that it reaches, and at a random moment within every phase.
+
+    At each, every kind strikes a first run and an incremental one. Which stage of these it strikes turns with the
+    point and the seed, so that seeds in a row bring every kind to every point of every stage.
+    """
+    random = Random(seed)
+    drawn: dict[Stage, list[Blow]] = {stage: [] for stage in calls}
+    places = [*product([False], POINTS), *product([True], PHASES)]
+    for is_first, (turn, (is_within, point)) in product((False, True), enumerate(places, start=seed)):
+        reaching = [stage for stage in calls if stage.is_first == is_first and calls[stage].get(point)]
+        # Stages that are fewer than the kinds are dealt more than one.
+        for card in range(max(len(KINDS), len(reaching)) if reaching else 0):
+            stage = reaching[card % len(reaching)]
+            nth = random.randint(1, len(calls[stage][point]))
+            moment = random.random() * calls[stage][point][nth - 1] if is_within else 0.0
+            drawn[stage].append(Blow(KINDS[(card + turn) % len(KINDS)], point, nth, moment))
+    return drawn
