@@ -7,6 +7,7 @@ the warehouse, the build database, raw and published files.
 from __future__ import annotations
 
 import base64
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -251,11 +252,18 @@ def canaries(folder: Path) -> Iterator[Leaks]:
 
     with (
         mock.patch("simulator.service.tokens.jwt.encode", sign),
-        tenant(folder / "data", **AROUND, DLT_DATA_DIR=str(home), RUNTIME__LOG_LEVEL="DEBUG") as here,
+        tenant(folder / "data", **AROUND, DLT_DATA_DIR=str(home)) as here,
     ):
         leaks = Leaks(here, folder)
         leaks.search.learn(CORE)
-        yield leaks
+        # The base has had dlt set its level, which it does once.
+        logger = logging.getLogger("dlt")
+        before = logger.level
+        logger.setLevel(logging.DEBUG)
+        try:
+            yield leaks
+        finally:
+            logger.setLevel(before)
 
 
 def goals(played: Sequence[Leaks]) -> list[Goal]:
