@@ -252,7 +252,7 @@ def play(_seed: int) -> list[Goal]:
     """Ten readers for a thousand reads, over at least twelve publications."""
     seen = watch(runs=12, reads=1_000, readers=READERS, alone=6)
     for text in [*seen.errors[:5], *seen.torn[:5], *seen.gone.values()]:
-        print(text)
+        print(text.partition("\n")[0])
     return seen.goals()
 
 
