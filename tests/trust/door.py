@@ -59,6 +59,10 @@ class Door:
         """Run once, incrementally."""
         return self.command("run", "--metrics", metrics, "--concurrency", "1", "--progress", "none", *options)
 
+    def check(self, *options: str) -> Shown:
+        """Try the set-up, which has no data directory."""
+        return self.shown(lambda: execute(["check", *options]))
+
     def command(self, *arguments: str) -> Shown:
         """Give any command."""
         return self.shown(lambda: execute([*arguments, "--data-dir", str(self.data_dir)]))

@@ -1,25 +1,23 @@
 """A canary in every credential and in the environment, and every kind of failure: no byte of it is anywhere afterwards.
 
-Looked through is what the program leaves: its screens, the logs, dlt's working directory with its traces, the
-warehouse, the build database, raw and published files; bytes as they lie there and as text of tables and archives.
+Looked through after each is what the program leaves: its screens, the logs, dlt's working directory with its traces,
+the warehouse, the build database, raw and published files.
 """
 
 from __future__ import annotations
 
 import base64
-import gzip
+import logging
 import os
-import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from unittest import mock
 from urllib.parse import quote
 
-import duckdb
-import pyarrow.parquet as pq
+import jwt
 
 from bench.rounds import Goal
 from simulator import Fault, Switches
@@ -27,6 +25,8 @@ from tests.sources.raw_server import raw_server
 from tests.trust.apart import apart
 from tests.trust.door import METRIC, Shown
 from tests.trust.faults import ENDPOINTS, over_tls
+from tests.trust.rights import masked, odd_rights
+from tests.trust.search import Search
 from tests.trust.tenant import ACCOUNT, Tenant, tenant
 
 CORE: Final = "c4n4ry"
@@ -44,111 +44,45 @@ AROUND: Final = {
 }
 
 
-@dataclass
-class Search:
-    """What is looked for, where it was found, and how much was looked through."""
-
-    needles: list[bytes] = field(default_factory=list)
-    files: int = 0
-    found: list[str] = field(default_factory=list)
-
-    def learn(self, secret: str) -> None:
-        """Look for a text, as it is and in what encodings make of it."""
-        plain = secret.encode()
-        encoded = {plain, quote(secret, safe="").encode(), plain.hex().encode(), secret.encode("utf-16-le")}
-        for before in range(3):
-            # Of base64 that part which does not hang on what stands before and after.
-            text = base64.b64encode(b"x" * before + plain).rstrip(b"=")
-            inside = text[4 if before else 0 : len(text) - (len(text) % 4 and 1)]
-            encoded |= {inside, inside.translate(bytes.maketrans(b"+/", b"-_"))}
-        self.needles += encoded
-
-    def text(self, where: str, data: bytes) -> None:
-        """Look through bytes, upper and lower case alike where that does not matter."""
-        lower = data.lower()
-        self.found += [where for needle in self.needles if needle in data or needle.lower() == needle in lower]
-
-    def folder(self, folder: Path) -> None:
-        """Look through all files of a folder, and through their names."""
-        for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
-            self.files += 1
-            self.text(f"{path} (its name)", str(path.relative_to(folder)).encode())
-            data = path.read_bytes()
-            self.text(str(path), data)
-            for part in _unpacked(path, data):
-                self.text(f"{path} (unpacked)", part)
-
-
-def _unpacked(path: Path, data: bytes) -> Iterator[bytes]:
-    if data[:2] == b"\x1f\x8b":
-        yield gzip.decompress(data)
-    if path.suffix == ".parquet":
-        yield str(pq.read_table(path).to_pylist()).encode()
-    if path.suffix == ".duckdb":
-        with duckdb.connect(str(path), read_only=True) as con:
-            tables = con.execute("select schema_name, table_name from duckdb_tables()").fetchall()
-            for schema, table in tables:
-                yield str(con.execute(f'from "{schema}"."{table}"').fetchall()).encode()
-
-
 Failure = Callable[[Tenant], Shown]
-
-
-@dataclass
-class Leaks:
-    """What came of all failures: how many there were, and those that did not fail."""
-
-    search: Search
-    failures: int = 0
-    unfailed: list[str] = field(default_factory=list)
-
-    def goals(self) -> list[Goal]:
-        """The figures."""
-        found = self.search.found
-        return [
-            Goal("canary bytes found", str(len(found)), "0", is_met=not found),
-            Goal(
-                "failures with canaries that failed",
-                f"{self.failures - len(self.unfailed)}",
-                str(self.failures),
-                is_met=not self.unfailed,
-            ),
-            Goal(
-                "files looked through for canaries", f"{self.search.files:,}", ">= 100", is_met=self.search.files >= 100
-            ),
-        ]
 
 
 def failures(folder: Path) -> dict[str, Failure]:
     """Every kind of failure by name; each leaves the tenant as it was."""
-    garbage = folder / "garbage.pem"
+    garbage = folder / f"{CORE}.pem"
     garbage.write_text(f"{CORE} is no certificate")
     missing = folder / f"{CORE}-of-no-path" / "ca.pem"
-    return {
-        f"{endpoint}: {name}": _struck(endpoint, fault)
-        for endpoint in ENDPOINTS
-        if endpoint != "revision"
-        for name, fault in ECHOES.items()
-    } | {
-        "wrong secret": _configured(SOURCES__RUNAI__CLIENT_SECRET=f"{CORE}-wrong"),
-        "wrong token": _configured(SOURCES__RUNAI__TOKEN=f"{CORE}-wrong"),
-        "a token that is none": _configured(SOURCES__RUNAI__TOKEN=f"{CORE} with spaces"),
-        "half of the credentials": _configured(SOURCES__RUNAI__CLIENT_ID=""),
-        "a password in the URL": _configured(SOURCES__RUNAI__BASE_URL=f"https://me:{CORE}@tenant.invalid"),
-        "a token in the URL": _configured(SOURCES__RUNAI__BASE_URL=f"ftp://tenant.invalid/?token={CORE}"),
-        "a token in a query": _configured(SOURCES__RUNAI__BASE_URL=f"https://tenant.invalid/?token={CORE}"),
-        "a proxy that is down": _elsewhere({}),
-        "a proxy that refuses": _by_a_proxy_that_refuses,
-        "a proxy of no kind": _elsewhere({"HTTPS_PROXY": f"nonsense://me:{CORE}@127.0.0.1:9"}),
-        "no CA bundle": _configured(SOURCES__RUNAI__CA_BUNDLE=str(missing)),
-        "a CA bundle that is none": _configured(SOURCES__RUNAI__CA_BUNDLE=str(garbage)),
-        "no client certificate": _configured(SOURCES__RUNAI__CLIENT_CERTIFICATE=str(missing)),
-        "no TLS there": _over_https,
-        "a setting of the wrong kind": _configured(SOURCES__RUNAI__CONCURRENCY="many"),
-        "no such time zone": _configured(TRANSFORMS__TIME_ZONE="Mars/Olympus"),
-        "a library that tells everything": _told_everything,
-        "an option that is none": lambda here: here.door.run("--nonsense"),
-    }
+    return (
+        {f"{endpoint}: {name}": _struck(endpoint, fault) for endpoint in ENDPOINTS for name, fault in ECHOES.items()}
+        | {
+            f"check, {endpoint}: {name}": _struck(endpoint, fault, lambda here: here.door.check("--debug"))
+            for endpoint in ("list", "count", "token")
+            for name, fault in ECHOES.items()
+        }
+        | {
+            f"{command}: a library that tells everything": _told_everything(command, inside)
+            for command, inside in INSIDE.items()
+        }
+        | {
+            "wrong secret": _configured(SOURCES__RUNAI__CLIENT_SECRET=f"{CORE}-wrong"),
+            "wrong token": _configured(SOURCES__RUNAI__TOKEN=f"{CORE}-wrong"),
+            "a token that is none": _configured(SOURCES__RUNAI__TOKEN=f"{CORE} with spaces"),
+            "half of the credentials": _configured(SOURCES__RUNAI__CLIENT_ID=""),
+            "a password in the URL": _configured(SOURCES__RUNAI__BASE_URL=f"https://me:{CORE}@tenant.invalid"),
+            "a token in the URL": _configured(SOURCES__RUNAI__BASE_URL=f"ftp://tenant.invalid/?token={CORE}"),
+            "a token in a query": _configured(SOURCES__RUNAI__BASE_URL=f"https://tenant.invalid/?token={CORE}"),
+            "a proxy that is down": _elsewhere({}),
+            "a proxy that refuses": _by_a_proxy_that_refuses,
+            "a proxy of no kind": _elsewhere({"HTTPS_PROXY": f"nonsense://me:{CORE}@127.0.0.1:9"}),
+            "no CA bundle": _configured(SOURCES__RUNAI__CA_BUNDLE=str(missing)),
+            "a CA bundle that is none": _configured(SOURCES__RUNAI__CA_BUNDLE=str(garbage)),
+            "no client certificate": _configured(SOURCES__RUNAI__CLIENT_CERTIFICATE=str(missing)),
+            "no TLS there": _over_https,
+            "a setting of the wrong kind": _configured(SOURCES__RUNAI__CONCURRENCY="many"),
+            "no such time zone": _configured(TRANSFORMS__TIME_ZONE="Mars/Olympus"),
+            "an option that is none": lambda here: here.door.run("--nonsense", "--debug"),
+        }
+    )
 
 
 _SAID: Final = " ".join(
@@ -165,12 +99,19 @@ ECHOES: Final = {
 }
 
 
-def _struck(endpoint: str, fault: Fault) -> Failure:
+def _run_of(endpoint: str) -> Failure:
+    """What asks this endpoint, and says at debug level what came of it."""
+    if endpoint == "revision":
+        return Tenant.read_revision
+    # What was not had is asked for again, as long as no run has it.
+    return lambda here: here.door.run("--debug", metrics=METRIC if endpoint == "metrics" else "none")
+
+
+def _struck(endpoint: str, fault: Fault, command: Failure | None = None) -> Failure:
     def fail(here: Tenant) -> Shown:
         here.simulator.switches = Switches(faults=(replace(fault, path=ENDPOINTS[endpoint]),))
         try:
-            # What was not had is asked for again, as long as no run has it.
-            return here.door.run("--debug", metrics=METRIC if endpoint == "metrics" else "none")
+            return (command or _run_of(endpoint))(here)
         finally:
             here.simulator.switches = Switches()
 
@@ -207,78 +148,147 @@ def _over_https(here: Tenant) -> Shown:
     return _configured(SOURCES__RUNAI__BASE_URL=here.url.replace("http:", "https:"))(here)
 
 
-def _told_everything(here: Tenant) -> Shown:
+INSIDE: Final = {
+    "run": "pipelines.run.pods",
+    "check": "pipelines.check.connect",
+    "status": "pipelines.status.last_attempt",
+    "rebuild": "pipelines.run.publish",
+    "report": "pipelines.report.renew_report",
+    "prune": "pipelines.prune.prune_raw",
+}
+"""By command, a function that it calls deep inside."""
+
+
+def _told_everything(command: str, inside: str) -> Failure:
     """What no code of ours would do: an error whose text is the environment."""
-    with mock.patch("pipelines.run.pods", side_effect=RuntimeError(f"connecting with {dict(os.environ)}")):
-        return here.door.run("--debug")
+
+    def fail(here: Tenant) -> Shown:
+        with mock.patch(inside, side_effect=RuntimeError(f"connecting with {dict(os.environ)}")):
+            return _given(here, command)
+
+    return fail
+
+
+def _given(here: Tenant, command: str, *options: str) -> Shown:
+    if command == "check":
+        return here.door.check("--debug", *options)
+    return here.door.command(command, "--debug", *options)
+
+
+COMMANDS: Final[Sequence[Sequence[str]]] = (
+    ("check",),
+    ("run", "--dry-run"),
+    ("status",),
+    ("status", "--json"),
+    ("report",),
+    ("rebuild",),
+    ("prune", "--dry-run"),
+    ("prune",),
+    ("rebuild", "--destination", "filesystem"),
+    ("prune", "--destination", "filesystem"),
+)
+
+
+@dataclass
+class Leaks:
+    """What came of all that was done: where canaries were found, which failures did not fail, whose rights are odd."""
+
+    here: Tenant
+    folder: Path
+    search: Search = field(default_factory=Search)
+    failures: int = 0
+    unfailed: list[str] = field(default_factory=list)
+    odd: dict[str, None] = field(default_factory=dict)
+
+    def look(self, name: str, shown: Shown) -> None:
+        """Look through screens, and through every file that is other than it was."""
+        self.search.text(f"{name}: stdout", shown.out.encode())
+        self.search.text(f"{name}: stderr", shown.err.encode())
+        for folder in (self.here.door.data_dir, Path(os.environ["DLT_DATA_DIR"])):
+            self.search.folder(folder, name)
+            self.odd |= dict.fromkeys(odd_rights(folder))
+
+    def play(self, chosen: dict[str, Failure]) -> None:
+        """Let everything fail that was chosen."""
+        for name, fail in chosen.items():
+            shown = fail(self.here)
+            self.failures += 1
+            if shown.code == 0 and not shown.warnings:
+                self.unfailed.append(name)
+            self.look(name, shown)
+            # It repeats what the log says of the failure.
+            self.look(f"{name}: status", self.here.door.command("status", "--json", "--debug"))
+
+    def go_well(self, commands: Sequence[Sequence[str]] = COMMANDS) -> None:
+        """A run of each way to sign in, on each destination, with a CA of a path that is a canary; then commands."""
+        with mock.patch.dict(os.environ, {"SOURCES__RUNAI__TOKEN": self.here.simulator.issue_token()}):
+            self._goes_well("run", "--metrics", METRIC)
+        place = self.folder / f"{CORE}-of-a-path"
+        place.mkdir()
+        with over_tls(self.here, "private CA", place):
+            self._goes_well("run", "--metrics", METRIC, "--destination", "filesystem", "--full-refresh")
+            # What fails while a pipeline runs is written down by dlt.
+            self.look("a failure over TLS", _struck("list", Fault(status=400))(self.here))
+            for command, *options in commands:
+                self._goes_well(command, *options)
+
+    def _goes_well(self, command: str, *options: str) -> None:
+        shown = _given(self.here, command, *options)
+        self.look(" ".join([command, *options]), shown)
+        if shown.code != 0:
+            raise RuntimeError(shown.err)
 
 
 @contextmanager
-def canaries(folder: Path) -> Iterator[tuple[Tenant, Search]]:
-    """The tenant whose account, environment and proxy are canaries."""
-    search = Search()
-    search.learn(CORE)
-    with tenant(folder / "data", **AROUND, DLT_DATA_DIR=str(folder)) as here:
-        yield here, search
+def canaries(folder: Path) -> Iterator[Leaks]:
+    """The tenant whose account, tokens, environment and proxy are canaries."""
+    home = folder / "home"
+    home.mkdir()
+    signed = jwt.encode
+
+    def sign(claims: dict[str, Any], key: str, algorithm: str) -> str:
+        # The claims of a token are no secret, its signature is.
+        return f"{signed(claims, key, algorithm).rpartition('.')[0]}.{CORE}-of-a-token"
+
+    with (
+        mock.patch("simulator.service.tokens.jwt.encode", sign),
+        tenant(folder / "data", **AROUND, DLT_DATA_DIR=str(home)) as here,
+    ):
+        leaks = Leaks(here, folder)
+        leaks.search.learn(CORE)
+        # The base has had dlt set its level, which it does once.
+        logger = logging.getLogger("dlt")
+        before = logger.level
+        logger.setLevel(logging.DEBUG)
+        try:
+            yield leaks
+        finally:
+            logger.setLevel(before)
 
 
-def look_at(search: Search, name: str, shown: Shown) -> None:
-    """Look through a screen."""
-    search.text(f"{name}: stdout", shown.out.encode())
-    search.text(f"{name}: stderr", shown.err.encode())
-
-
-def played(here: Tenant, search: Search, chosen: dict[str, Failure]) -> Leaks:
-    """Let everything fail that was chosen, and look through screens and logs."""
-    leaks = Leaks(search)
-    for name, fail in chosen.items():
-        shown = fail(here)
-        leaks.failures += 1
-        if shown.code == 0 and not shown.warnings:
-            leaks.unfailed.append(name)
-        look_at(search, name, shown)
-        # Only the last logs are kept.
-        for path in here.door.data_dir.rglob("*.log"):
-            search.text(f"{name}: {path.name}", path.read_bytes())
-    return leaks
-
-
-def go_well(here: Tenant, search: Search) -> None:
-    """A run of each way to sign in, on each destination, the second with a CA of a path that nobody should read of."""
-    token = here.simulator.issue_token()
-    # The claims of a token are no secret, its signature is.
-    search.learn(token.rpartition(".")[2])
-    with mock.patch.dict(os.environ, {"SOURCES__RUNAI__TOKEN": token}):
-        shown = [here.door.run("--debug")]
-    place = here.door.data_dir.parent / f"{CORE}-of-a-path"
-    place.mkdir()
-    with over_tls(here, "private CA", place):
-        shown.append(here.door.run("--debug", "--destination", "filesystem", "--full-refresh"))
-        # What fails while a pipeline runs is written down by dlt.
-        look_at(search, "a failure over TLS", _struck("list", Fault(status=400))(here))
-    for one in shown:
-        look_at(search, "a run that went well", one)
-        if one.code != 0:
-            raise RuntimeError(one.err)
-
-
-def play(_seed: int) -> list[Goal]:
-    """All failures, and all files."""
-    with apart() as folder, canaries(folder) as (here, search):
-        leaks = played(here, search, failures(folder))
-        go_well(here, search)
-        search.folder(here.door.data_dir)
-    for line in dict.fromkeys([*leaks.search.found, *leaks.unfailed]):
-        print(line)
-    return leaks.goals()
-
-
-def open_to_others(folder: Path) -> list[str]:
-    """Files and folders that group or others may read, write or enter, with their rights."""
+def goals(played: Sequence[Leaks]) -> list[Goal]:
+    """The figures."""
+    found = sum(len(leaks.search.found) for leaks in played)
+    failed, unfailed = (sum(leaks.failures for leaks in played), sum(len(leaks.unfailed) for leaks in played))
+    files = sum(leaks.search.files for leaks in played)
+    odd = sum(len(leaks.odd) for leaks in played)
     return [
-        f"{path} {_rights(path):o}" for path in folder.rglob("*") if not path.is_symlink() and _rights(path) & 0o077
+        Goal("canary bytes found", str(found), "0", is_met=not found),
+        Goal("failures with canaries that failed", str(failed - unfailed), str(failed), is_met=not unfailed),
+        Goal("files looked through for canaries, after each", f"{files:,}", "≥ 1,000", is_met=files >= 1_000),
+        Goal("files with other rights than the umask leaves, 027 and 077", str(odd), "0", is_met=not odd),
     ]
 
 
-def _rights(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
+def play(_seed: int) -> list[Goal]:
+    """All failures, under a umask that lets a group read; what goes well, under one that closes everything too."""
+    played = []
+    for umask, chosen in ((0o027, failures), (0o077, None)):
+        with masked(umask), apart() as folder, canaries(folder) as leaks:
+            if chosen:
+                leaks.play(chosen(folder))
+            leaks.go_well()
+        played.append(leaks)
+        for line in dict.fromkeys([*leaks.search.found, *leaks.unfailed, *leaks.odd]):
+            print(line)
+    return goals(played)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Tenant:
     door: Door
 
     def read_revision(self) -> Shown:
-        """Load the pods of the revision in a pipeline of somebody else's, told as the front door would."""
+        """Load the pods of the revision in a pipeline of somebody else's, told as by the front door at debug level."""
         return self.door.shown(self._load_revision)
 
     def keep(self, as_of: Path) -> None:
@@ -62,6 +63,7 @@ class Tenant:
         try:
             pipeline.run(revision_pods([REVISION]), loader_file_format="parquet")
         except PipelineStepFailed as error:
+            traceback.print_exception(error)
             failure = explain(root_cause(error))
             print(f"error: {failure.sentence}", file=sys.stderr)
             return failure.code

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.trust.readers import watch
+from tests.trust.readers import Seen, watch
+from transforms import models
 
 
 @pytest.mark.timeout(300)
@@ -12,6 +13,15 @@ def test_readers_see_one_generation_at_a_time_and_keep_nobody_waiting() -> None:
     seen = watch(runs=1, reads=4, readers=("link", "parquet", "kept"))
     assert (seen.errors[:3], seen.torn[:3]) == ([], [])
     assert seen.reads >= 4
-    assert seen.published == seen.runs >= 2
-    # The one that keeps its connection stays with the first generation, the others follow the link.
+    assert seen.published == len(seen.alone) + len(seen.beside) >= 2
+    # The one that keeps its transaction stays with the first generation, the others follow the link.
     assert len(seen.generations) >= 2
+    assert len(seen.transactions) == 1
+    assert sorted(seen.gone) == sorted(model.name for model in models.series())
+    assert all("No files found that match the pattern" in text for text in seen.gone.values())
+
+
+def test_a_run_that_waits_for_readers_is_told() -> None:
+    met = {goal.what: goal.is_met for goal in Seen(alone=[1.0], beside=[90.0], transactions={1, 2}).goals()}
+    assert not met["median run beside readers to alone"]
+    assert not met["runs during one open transaction"]
