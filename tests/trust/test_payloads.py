@@ -24,12 +24,12 @@ from tests.behaviour.truth import offered
 from tests.readme.page import fences
 from tests.sources.reading.rows import pod_row
 from tests.trust.apart import apart
-from tests.trust.hostile import RAW, TEXTS, metrics, pods, text_of
+from tests.trust.bodies import in_rows, plainly
+from tests.trust.hostile import MEGABYTE, RAW, TEXTS, metrics, pods, text_of
 from tests.trust.payloads import drawn, pages, played
 from tests.trust.tenant import Tenant, tenant
 
 NOW = datetime(2026, 1, 5, 7, tzinfo=UTC)
-MEGABYTE = "=<b>'" * 200_000
 POD: dict[str, Any] = {
     "id": "4f8b2c7e-0c41-4c6c-9d0e-0a6b5e1f7c11",
     "name": "train-0",
@@ -75,12 +75,9 @@ def test_each_sample_of_a_body_is_read_or_told(body: Any) -> None:
         with pytest.raises(ValueError, match="no list of measurements"):
             measurements_of(text, {})
         return
-    found = measurements_of(text, {})
-    series = [part for part in parts or () if isinstance(part, dict) and isinstance(part.get("type"), str)]
-    samples = sum(len(part["values"]) for part in series if isinstance(part.get("values"), list))
-    lost = found.misplaced["a sample without an instant"]
-    assert len(found.instants) + lost >= samples
-    assert len(found.series) + found.misplaced["a series of no type"] >= len(parts or ())
+    found, wanted = measurements_of(text, {}), plainly(parsed)
+    assert in_rows(found) == wanted.samples
+    assert found.misplaced == wanted.misplaced
 
 
 def extremes() -> list[bytes]:
@@ -97,7 +94,8 @@ def test_hostile_pages_go_through_the_front_door() -> None:
     (page,) = pages(drawn(pods(), 200, 1))
     with apart() as folder:
         account = played(folder, page, extremes(), drawn(metrics(), 50, 1))
-    assert (account.crashes, account.lost, account.changes) == (0, 0, 0)
+    assert (account.crashes, account.lost, account.misread, account.changes) == (0, 0, 0, 0)
+    assert any(MEGABYTE.encode() in payload for payload in page)
     assert account.payloads == account.rows + account.rejects == len(page) + len(extremes())
     assert account.rejects > 0
     assert account.samples > 0

@@ -81,8 +81,10 @@ def windows_of(target: MetricTarget, types: Sequence[str], as_of: datetime, reso
     A stretch ends where samples may still arrive, and a pod's last one with the step in which the pod ended.
     """
     step = target.resolution or resolution
-    settled = on_grid(as_of - SETTLE_LAG, step)
-    end = settled if target.until is None else min(settled, on_grid(target.until, step, up=True))
+    end = on_grid(as_of - SETTLE_LAG, step)
+    # A pod may end in the last second that there is, and no step ends after that.
+    if target.until is not None and target.until < end:
+        end = on_grid(target.until, step, up=True)
     start = on_grid(target.since, step)
     if start >= end:
         return
