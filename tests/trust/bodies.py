@@ -58,7 +58,8 @@ def in_rows(found: Measurements) -> list[Sample]:
     """The samples as the program has read them."""
     columns = (found.instants, found.values, found.texts)
     of_samples = zip(*(column.to_pylist() if column else [None] * len(found.values) for column in columns), strict=True)
-    return [(*one[:3], *next(of_samples)) for one in found.series for _ in range(one.length)]
+    of_series = [one[:3] for one in found.series for _ in range(one.length)]
+    return [(*series, *sample) for series, sample in zip(of_series, of_samples, strict=True)]
 
 
 def _list(part: object, found: Body) -> list[Any]:
