@@ -26,7 +26,7 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Scene, str
         since = START + timedelta(hours=1)
         pod, _stays = here.world.add(2, created_at=since, started_at=since)
         here.run(metrics=(METRIC,), since=START)
-        here.world.move(pod.id, OTHER, "=other")
+        here.world.move(pod.id, OTHER)
         here.simulator.clear_requests()
         here.advance(minutes=59, seconds=30)
         here.run(metrics=(METRIC,), since=START)
@@ -40,7 +40,7 @@ def test_it_is_one_pod_in_its_workload_and_none_is_lost(moved: tuple[Scene, str,
     here, pod_id, _ = moved
     assert differences(here.pods(), here.shown()) == []
     assert len(here.pods()) == 2
-    assert (here.pods()[pod_id]["workload_id"], here.pods()[pod_id]["workload_name"]) == (OTHER, "=other")
+    assert here.pods()[pod_id]["workload_id"] == OTHER
 
 
 def test_its_history_closes_where_a_change_was_seen(moved: tuple[Scene, str, datetime]) -> None:

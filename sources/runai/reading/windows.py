@@ -58,8 +58,10 @@ class Window:
     def expected(self) -> int:
         """How many of them lie surely within the pod's running time."""
         step = timedelta(seconds=self.resolution)
-        first = self.start if self.target.started_at is None else max(self.start, self.target.started_at + step)
-        last = self.end if self.target.ended_at is None else min(self.end, self.target.ended_at - step)
+        started, ended = self.target.started_at, self.target.ended_at
+        # Of instants at either end of all time no step can be counted on.
+        first = self.start if started is None else max(self.start, min(started, self.end) + step)
+        last = self.end if ended is None else min(self.end, max(ended, self.start) - step)
         return max(0, math.floor((last - first) / step))
 
     def of_types(self, types: Sequence[str]) -> Window:
