@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -172,6 +173,10 @@ class World:
     def edit(self, pod_id: str, **fields: Any) -> None:
         """Change fields of a pod's payload by their API names, without a trace in its timestamps."""
         self._change(pod_id, edits={**(self._known(pod_id).edits or {}), **fields})
+
+    def move(self, pod_id: str, workload_id: str) -> None:
+        """Let a pod belong to another workload of the same name and shape, without a trace in its timestamps."""
+        self._change(pod_id, workload=replace(self._known(pod_id).workload, id=workload_id))
 
     def _change(self, pod_id: str, **facts: Any) -> None:
         with self.lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -26,17 +26,30 @@ class Workers:
         """Yield `call(item)` for all items, in order of completion.
 
         Items are taken as needed, at most `LOOK_AHEAD` per thread: a slow reader holds the calls back. The first
-        error is raised and calls not yet begun are dropped; those under way are not waited for.
+        error is raised and no call begins after it; those under way are not waited for.
         """
         pool = ThreadPoolExecutor(self._count, thread_name_prefix="runai")
         with self._lock:
             self._pools.add(pool)
         finished: SimpleQueue[Future[T]] = SimpleQueue()
+        failed = threading.Event()
+
+        def begin(item: S) -> T:
+            # Behind the error in `finished`, so that nobody gets to see it.
+            if failed.is_set():
+                raise CancelledError
+            return call(item)
+
+        def end(future: Future[T]) -> None:
+            finished.put(future)
+            if not future.cancelled() and future.exception() is not None:
+                failed.set()
+
         waiting = 0
         clean = False
         try:
             for item in items:
-                pool.submit(call, item).add_done_callback(finished.put)
+                pool.submit(begin, item).add_done_callback(end)
                 waiting += 1
                 if waiting == LOOK_AHEAD * self._count:
                     waiting -= 1

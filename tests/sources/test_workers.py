@@ -79,6 +79,30 @@ def test_an_error_is_raised_and_the_rest_is_dropped(workers: Workers) -> None:
     assert len(called) <= 1 + LOOK_AHEAD * 4
 
 
+def test_no_call_begins_after_an_error_even_before_it_is_read() -> None:
+    go, release, too_late = (threading.Event() for _ in range(3))
+
+    def call(number: int) -> int:
+        if number == 1:
+            assert go.wait(10)
+            raise OSError("broken")
+        if number == 2:
+            assert release.wait(10)
+        if number == 3:
+            too_late.set()
+        return number
+
+    workers = Workers(2)
+    results = workers.map(call, range(9))
+    assert next(results) == 0
+    go.set()
+    assert not too_late.wait(0.2)
+    with pytest.raises(OSError, match="broken"):
+        next(results)
+    release.set()
+    workers.close()
+
+
 def test_an_error_of_the_items_is_raised_too(workers: Workers) -> None:
     def items() -> Iterator[int]:
         yield 1

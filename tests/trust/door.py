@@ -16,6 +16,9 @@ from pipelines.cli import execute
 from sources.runai.client import RunaiClient
 
 METRIC = "CPU_USAGE_CORES"
+# Of the characters that turn directions, those that Unicode gives the direction of a letter.
+_MARKS = {"ARABIC LETTER MARK", "LEFT-TO-RIGHT MARK", "RIGHT-TO-LEFT MARK"}
+_TURNING = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,8 @@ class Shown:
 
     @property
     def steering(self) -> list[str]:
-        """Characters on the screen that would steer a terminal."""
-        kinds = {"Cc", "Cs"}
-        return [char for char in self.out + self.err if unicodedata.category(char) in kinds and char not in "\n\t"]
+        """Characters on the screen that would steer a terminal, or turn the direction of the text around them."""
+        return [char for char in self.out + self.err if _steers(char)]
 
     @property
     def warnings(self) -> list[str]:
@@ -79,3 +81,8 @@ class Door:
         return RunaiClient(
             *args, **(options | {"clock": self.clock, "sleep": self.waits.append, "timeout": self.timeout})
         )
+
+
+def _steers(char: str) -> bool:
+    is_control = unicodedata.category(char) in {"Cc", "Cs"} and char not in "\n\t"
+    return is_control or unicodedata.bidirectional(char) in _TURNING or unicodedata.name(char, "") in _MARKS

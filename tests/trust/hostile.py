@@ -7,9 +7,11 @@ null or something else, and fields that nobody knows may come on top.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from random import Random
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -25,6 +27,8 @@ RAW: Final = {
     "@deep@": "[" * 3_000 + "]" * 3_000,
     "@deep objects@": '{"a":' * 700 + "1" + "}" * 700,
 }
+MEGABYTE: Final = "=<b>'" * 200_000
+_LONG: Final = "@megabyte@"
 TEXTS: Final = (
     "",
     " ",
@@ -106,7 +110,7 @@ _QUANTITIES: Final = st.sampled_from(
 def text_of(value: object) -> bytes:
     """The JSON of a value as an API could write it, what no library writes included."""
     text = json.dumps(value)
-    for mark, raw in RAW.items():
+    for mark, raw in (*RAW.items(), (_LONG, json.dumps(MEGABYTE))):
         text = text.replace(f'"{mark}"', raw)
     return text.encode()
 
@@ -129,6 +133,24 @@ def metrics() -> Strategy:
     """Bodies of metrics: lists of series as the contract has them, and their likes."""
     by_contract = _of(Contract("2.21"), "Metrics")
     return st.builds(lambda body, more: body | more, by_contract, st.dictionaries(_names(), _HOSTILE, max_size=1))
+
+
+def lengthened(value: Any, rng: Random) -> Any:
+    """The value with a megabyte in place of any one of its texts, if it has some."""
+    value = deepcopy(value)
+    if texts := list(_texts_in(value)):
+        whole, key = rng.choice(texts)
+        whole[key] = _LONG
+    return value
+
+
+def _texts_in(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Where the texts of a value are: what holds each, and its name or position there."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        if isinstance(part, str):
+            yield value, key
+        yield from _texts_in(part)
 
 
 def _mostly(sane: Strategy, times: int) -> Strategy:

@@ -24,10 +24,11 @@ from simulator import Fault, Switches
 from tests.sources.raw_server import raw_server
 from tests.trust.apart import apart
 from tests.trust.door import METRIC, Shown
-from tests.trust.faults import ENDPOINTS, over_tls
+from tests.trust.faults import ENDPOINTS
 from tests.trust.rights import masked, odd_rights
 from tests.trust.search import Search
 from tests.trust.tenant import ACCOUNT, Tenant, tenant
+from tests.trust.ways import over_tls
 
 CORE: Final = "c4n4ry"
 """In every canary: not in any word, no hexadecimal digits, and the same in every spelling of its surroundings."""

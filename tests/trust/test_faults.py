@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.trust.apart import apart
-from tests.trust.faults import ENDPOINTS, FAULTS, TLS, Matrix, table
+from tests.trust.compared import differences
+from tests.trust.faults import ENDPOINTS, FAULTS, Matrix, table
 from tests.trust.tenant import tenant
+from tests.trust.ways import TLS, UNREACHABLE
 
 SAMPLE = [
     ("list", "403"),
@@ -19,11 +21,14 @@ SAMPLE = [
     ("count", "429 Retry-After"),
     ("workload", "503"),
     ("revision", "silence in the body"),
-    ("revision", "redirect"),
+    ("revision", "303 to no scheme"),
     ("metrics", "207"),
+    ("metrics", "401"),
     ("token", "401 once"),
+    ("token", "307 to another port"),
     ("clusters", "truncated"),
     ("any", "another name"),
+    ("any", "unanswered connection"),
 ]
 
 
@@ -34,7 +39,8 @@ def matrix() -> Iterator[Matrix]:
 
 
 def test_the_table_has_every_cell_once() -> None:
-    whole = {(endpoint, fault) for endpoint in ENDPOINTS for fault in FAULTS} | {("any", fault) for fault in TLS}
+    whole = {(endpoint, fault) for endpoint in ENDPOINTS for fault in FAULTS}
+    whole |= {("any", fault) for fault in (*TLS, *UNREACHABLE)}
     assert Counter((cell.endpoint, cell.fault) for cell in table()) == Counter(whole)
 
 
@@ -51,3 +57,15 @@ def test_a_cell_that_came_out_otherwise_is_told() -> None:
         (difference,) = cell.differences(replace(cell, **{column: "other"}))
         assert difference.startswith(column)
     assert Path(__file__).with_name("faults.md").read_text(encoding="utf-8").count("??") == 0
+
+
+def test_a_column_that_differs_is_named() -> None:
+    columns = ["pod_id", "phase"]
+    wanted = {"pods": (columns, Counter([("a", "Running"), ("b", "Failed")])), "runs": (columns, Counter([("a", "b")]))}
+    for phase, said in {"Failed": "", "Running": "pods (phase)"}.items():
+        found = wanted | {"pods": (columns, Counter([("a", "Running"), ("b", phase)]))}
+        assert differences(wanted, found) == said
+    swapped = Counter([("a", "Failed"), ("b", "Running")])
+    assert differences(wanted, wanted | {"pods": (columns, swapped)}) == "pods (rows)"
+    fewer = Counter([("a", "Failed")])
+    assert differences(wanted, wanted | {"pods": (columns, fewer)}) == "pods 1 for 2 with 1 other"

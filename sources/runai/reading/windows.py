@@ -58,8 +58,10 @@ class Window:
     def expected(self) -> int:
         """How many of them lie surely within the pod's running time."""
         step = timedelta(seconds=self.resolution)
-        first = self.start if self.target.started_at is None else max(self.start, self.target.started_at + step)
-        last = self.end if self.target.ended_at is None else min(self.end, self.target.ended_at - step)
+        started, ended = self.target.started_at, self.target.ended_at
+        # Of instants at either end of all time no step can be counted on.
+        first = self.start if started is None else max(self.start, min(started, self.end) + step)
+        last = self.end if ended is None else min(self.end, max(ended, self.start) - step)
         return max(0, math.floor((last - first) / step))
 
     def of_types(self, types: Sequence[str]) -> Window:
@@ -81,8 +83,10 @@ def windows_of(target: MetricTarget, types: Sequence[str], as_of: datetime, reso
     A stretch ends where samples may still arrive, and a pod's last one with the step in which the pod ended.
     """
     step = target.resolution or resolution
-    settled = on_grid(as_of - SETTLE_LAG, step)
-    end = settled if target.until is None else min(settled, on_grid(target.until, step, up=True))
+    end = on_grid(as_of - SETTLE_LAG, step)
+    # A pod may end in the last second that there is, and no step ends after that.
+    if target.until is not None and target.until < end:
+        end = on_grid(target.until, step, up=True)
     start = on_grid(target.since, step)
     if start >= end:
         return

@@ -57,6 +57,19 @@ def test_what_may_still_arrive_of_an_ended_pod_is_not_asked_for() -> None:
     assert window.end == NOW - LAG
 
 
+def test_a_pod_may_end_in_the_last_second_that_there_is() -> None:
+    target = MetricTarget("p", "w", NOW - timedelta(hours=1), until=datetime.max.replace(tzinfo=UTC))
+    (window,) = windows_of(target, BASIC, NOW, 60)
+    assert window.end == NOW - LAG
+
+
+@pytest.mark.parametrize("at", [instant.replace(tzinfo=UTC) for instant in (datetime.min, datetime.max)])  # noqa: DTZ901
+def test_nothing_is_expected_of_a_life_at_either_end_of_all_time(at: datetime) -> None:
+    target = MetricTarget("p", "w", NOW - timedelta(hours=1), started_at=at, ended_at=at)
+    (window,) = windows_of(target, BASIC, NOW, 60)
+    assert window.expected == 0
+
+
 def test_all_types_of_a_stretch_come_before_the_next_stretch() -> None:
     target = MetricTarget("p", "w", NOW - timedelta(hours=40))
     order = [(window.start, window.types) for window in windows_of(target, METRIC_TYPES, NOW, 60)]
