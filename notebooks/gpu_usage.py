@@ -1,5 +1,8 @@
 """GPU-hours, waits, who holds GPUs and one pod's samples, from the published tables.
 
+Tables cannot be downloaded: a spreadsheet would take a name that begins with `=` for a formula, and whoever may name a
+pod may write one. The recipe of docs/queries.md guards what goes there.
+
 make notebook                                                    over data/, or over a demo where there is none
 .venv/bin/marimo edit notebooks/gpu_usage.py -- --data-dir DIR    over another data directory
 """
@@ -140,6 +143,7 @@ def _(by_day, by_project):
                 selection=None,
                 show_data_types=False,
                 show_column_summaries=False,
+                show_download=False,
                 format_mapping={
                     column: (lambda value: say(value, ".0%")) if column == "coverage" else say
                     for column in by_project.columns[1:]
@@ -189,6 +193,7 @@ def _(chosen, generation, manifest, since):
                 selection=None,
                 show_data_types=False,
                 show_column_summaries=False,
+                show_download=False,
                 format_mapping={"median_minutes": say, "p95_minutes": say},
             ),
         ]
@@ -230,6 +235,7 @@ def _(chosen, generation):
         initial_selection=[0] if len(holders) else None,
         show_data_types=False,
         show_column_summaries=False,
+        show_download=False,
         hidden_columns=["pod_id"],
         wrapped_columns=["pod", "advice"],
         column_widths={"pod": 190, "gpus": 60, "gpu_hours": 90, "used": 60, "advice": 300},

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pipelines.failures import LOCKED
-from pipelines.logs import entries
+from pipelines.logs import entries, is_open, logs
 
 CUT_OFF: Final = "cut off"
 _PUBLISHING: Final = {"run", "rebuild"}
@@ -27,19 +26,29 @@ class Attempt:
     log: str
 
 
-def last_attempt(state_dir: Path, *, is_running: bool) -> Attempt | None:
-    """The newest attempt that was not refused for the lock; None where no log tells of one.
+def last_attempt(state_dir: Path) -> Attempt | None:
+    """The newest attempt; None where no log tells of one.
 
     A dry run, or a `prune`, that went well mends no run that failed before it, and hides none.
     """
-    for log in sorted((state_dir / "logs").glob("*.log"), reverse=True):
-        said = list(entries(log))
-        if not said or said[-1].get("exit_code") == LOCKED:
+    found = logs(state_dir)
+    # Looked at before they are read: one that ends meanwhile has then said how.
+    written = [log for log in found if is_open(log)]
+    for log in reversed(found):
+        # The first that is written is of the run at work; others are about to be refused, and hide it not.
+        said = [] if log in written[1:] else _said(log)
+        if not said or (said[-1].get("exit_code") == 0 and said[0].get("command") not in _PUBLISHING):
             continue
-        if said[-1].get("exit_code") == 0 and said[0].get("command") not in _PUBLISHING:
-            continue
-        return _attempt(log, said[0], said[-1], is_running=is_running)
+        return _attempt(log, said[0], said[-1], is_running=log in written)
     return None
+
+
+def _said(log: Path) -> list[dict[str, Any]]:
+    try:
+        return list(entries(log))
+    except FileNotFoundError:
+        # Of a call that was refused meanwhile.
+        return []
 
 
 def _attempt(log: Path, first: dict[str, Any], last: dict[str, Any], *, is_running: bool) -> Attempt:

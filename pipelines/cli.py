@@ -18,7 +18,9 @@ from uuid import uuid4
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from pipelines.failures import FAILED, USAGE, explain
+from pipelines.lock import LockHeld
 from pipelines.logs import log_file, redact
+from pipelines.plane import AnotherPlane
 from pipelines.progress import Progress, open_progress
 from pipelines.screen import near
 from pipelines.settings import (
@@ -144,11 +146,12 @@ def run(
         demo=demo,
     )
     from pipelines.plane import control_plane
-    from pipelines.published import published_rows
 
     run_id = uuid4().hex
-    with control_plane(settings) as client, _watched(settings, "run", run_id) as listener:
+    # The log first: that credentials are gone from cron's environment is for `status` to tell.
+    with _watched(settings, "run", run_id) as listener, control_plane(settings) as client:
         from pipelines import run as pipeline
+        from pipelines.published import published_rows
         from pipelines.summary import show_plan, show_summary, warnings_of
 
         rows_before = published_rows(settings.data_dir)
@@ -273,7 +276,10 @@ def _words(error: CycloptsError) -> str:
 
 @contextmanager
 def _watched(settings: Settings, command: str, run_id: str = "") -> Iterator[Progress]:
-    """Progress on stderr and a log file, for the length of a run; its last line says how it ended."""
+    """Progress on stderr and a log file, for the length of a run; its last line says how it ended.
+
+    A run that is refused, for another is at work or the pods here are another control plane's, leaves no log.
+    """
     prepare(settings)
     listener = open_progress(settings.progress)
     # A terminal gets its cursor back.
@@ -283,6 +289,10 @@ def _watched(settings: Settings, command: str, run_id: str = "") -> Iterator[Pro
         _LOG.info("arguments: %s", settings.arguments(), extra={"facts": {"command": called}})
         try:
             yield listener
+        except (LockHeld, AnotherPlane):
+            # Logs are of the runs that the directory takes in: a call that it refuses must not push theirs out.
+            path.unlink()
+            raise
         except BaseException as error:
             failure = explain(error)
             ended = {"exit_code": failure.code, "error": failure.sentence}

@@ -10,12 +10,17 @@ import json
 import logging
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
+
+if sys.platform != "win32":
+    import fcntl
 
 _KEPT: Final = 20
 _OURS: Final = ("pipelines", "sources", "transforms")
@@ -83,6 +88,13 @@ class _JsonLines(logging.Formatter):
 
 
 class _LogFile(logging.FileHandler):
+    def _open(self) -> TextIOWrapper:
+        """Hold the file, for `is_open`; the system lets go of it however the process ends."""
+        stream = super()._open()
+        if sys.platform != "win32":
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        return stream
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
         """Stay silent: on a full disk the run's own error says so, and a traceback for each line would bury it."""
 
@@ -125,14 +137,29 @@ def log_file(state_dir: Path, *, run_id: str = "", debug: bool = False) -> Itera
         _DLT.handlers.extend(others)
         for logger, level in before.items():
             logger.setLevel(level)
+        # While this one is open: a long run may have begun before twenty that failed at once.
+        for old in logs(state_dir)[:-_KEPT]:
+            if not is_open(old):
+                old.unlink(missing_ok=True)
         handler.close()
-        for old in old_logs(state_dir):
-            old.unlink(missing_ok=True)
 
 
-def old_logs(state_dir: Path) -> list[Path]:
-    """All logs but the last twenty."""
-    return sorted((state_dir / "logs").glob("*.log"))[:-_KEPT]
+def logs(state_dir: Path) -> list[Path]:
+    """The logs that there are, the first begun first."""
+    return sorted((state_dir / "logs").glob("*.log"))
+
+
+def is_open(log: Path) -> bool:
+    """Whether a process still writes the log, or it is not ours to look at; on Windows nobody can tell."""
+    try:
+        with log.open() as file:
+            if sys.platform != "win32":
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def entries(log: Path) -> Iterator[dict[str, Any]]:

@@ -37,12 +37,17 @@ class Unconfigured(UsageError):
         super().__init__(_UNCONFIGURED.format(folder=os.environ.get("DLT_PROJECT_DIR", ROOT)))
 
 
+class AnotherPlane(UsageError):
+    """The data directory holds pods of another control plane than the one to be read (exit code 2)."""
+
+
 @contextmanager
 def control_plane(settings: Settings) -> Iterator[RunaiClient]:
     """A client of the control plane that the settings ask for, for the length of the block.
 
     Raises:
-        UsageError: It is not configured, or the data directory belongs to another one.
+        UsageError: It is not configured.
+        AnotherPlane: The data directory belongs to another one.
     """
     if settings.demo:
         from pipelines.demo import demo_plane
@@ -71,7 +76,7 @@ def claim(settings: Settings, owner: str) -> None:
     """Bind the data directory to its control plane, for good; a dry run only looks.
 
     Raises:
-        UsageError: It is bound to another one.
+        AnotherPlane: It is bound to another one.
     """
     path = settings.state_dir / "origin.json"
     bound = _read(path)
@@ -79,7 +84,7 @@ def claim(settings: Settings, owner: str) -> None:
         prepare(settings)
         write_json(path, {"control_plane": owner})
     elif bound not in (None, owner):
-        raise UsageError(
+        raise AnotherPlane(
             f"{settings.data_dir} holds {_words(str(bound))}, not {_words(owner)}: {_way_out(path, bound)}."
         )
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from rich.text import Text
 
 from pipelines.lock import Lock
-from pipelines.logs import old_logs
 from pipelines.screen import facts, show
 from pipelines.settings import Settings, UsageError
 from pipelines.sizes import in_bytes, size_without, sizes
@@ -47,7 +46,7 @@ def prune(settings: Settings) -> Spared:
         shutil.rmtree(layout.spill, ignore_errors=True)
         raw = prune_raw(warehouse.raw(), layout.spill, dry_run=settings.dry_run)
         generations = old_generations(layout)
-        leavings = [*warehouse.loaded_packages(), *old_logs(settings.state_dir), *_drafts(layout)]
+        leavings = [*warehouse.loaded_packages(), *_drafts(layout)]
         gone = [*generations, *leavings]
         freed = size_without(settings.data_dir) - size_without(settings.data_dir, gone)
         if not settings.dry_run:

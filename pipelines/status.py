@@ -122,7 +122,7 @@ def read_status(data_dir: Path, now: datetime, max_age: timedelta | None = None)
         is_stale=limit is not None and (age is None or age > limit),
         pending_loads=pending,
         running=running,
-        last_attempt=last_attempt(settings.state_dir, is_running=running is not None),
+        last_attempt=last_attempt(settings.state_dir),
         bytes=asdict(sizes(settings.data_dir)),
         **found,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,14 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shown(data_dir: Path) -> Mapping[str, Any]:
-    """What the notebook's cells define; a cell that fails raises."""
-    return app.run(defs={"data_dir": data_dir})[1]
+def played(data_dir: Path) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """What the notebook's cells show, and what they define; a cell that fails raises."""
+    return app.run(defs={"data_dir": data_dir})
+
+
+@pytest.fixture(scope="module")
+def shown(played: tuple[Sequence[Any], Mapping[str, Any]]) -> Mapping[str, Any]:
+    return played[1]
 
 
 @pytest.fixture
@@ -104,6 +110,12 @@ def test_the_samples_are_those_of_the_chosen_pod(shown: Mapping[str, Any], table
     assert len(samples) > 100
     assert told[:2] == pytest.approx((len(samples), samples["value"].sum()))
     assert told[2] == last < first + timedelta(hours=24)
+
+
+def test_no_table_can_be_downloaded_into_a_spreadsheet(played: tuple[Sequence[Any], Mapping[str, Any]]) -> None:
+    page = "".join(getattr(output, "text", "") for output in played[0])
+    assert re.findall(r"data-show-download=.(true|false)", page) == ["false"] * page.count("<marimo-table ")
+    assert page.count("<marimo-table ") == 3
 
 
 def test_one_project_is_told_apart(shown: Mapping[str, Any], data_dir: Path) -> None:

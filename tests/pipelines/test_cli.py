@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import subprocess
 import sys
@@ -14,27 +16,29 @@ from typing import Any
 
 import pytest
 
-from pipelines import plane, run
+from pipelines import cli, lock, run
 from pipelines.cli import app, execute
 from pipelines.lock import Lock
+from pipelines.logs import entries, log_file, logs
 from pipelines.settings import ROOT, Settings
 from sources.runai.errors import SignInError
 
 SCRIPT = ROOT / "pipelines" / "pods_pipeline.py"
+_LOG = logging.getLogger("pipelines.test")
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
-    """What `run` is called with; it then fails for want of a control plane."""
+    """What `run` is called with; it then fails before it has written anything."""
     calls: list[Settings] = []
 
     @contextmanager
-    def no_plane(settings: Settings) -> Iterator[None]:
+    def unwatched(settings: Settings, *_: str) -> Iterator[None]:
         calls.append(settings)
         raise SignInError("the control plane refuses the token.")
         yield
 
-    monkeypatch.setattr(plane, "control_plane", no_plane)
+    monkeypatch.setattr(cli, "_watched", unwatched)
     return calls
 
 
@@ -87,7 +91,6 @@ def test_the_defaults_are_those_of_the_documentation(asked: list[Settings]) -> N
         ("--progress loud", 'Invalid value "loud" for --progress. Choose from: "auto", "plain", "none"'),
         ("status --max-age soon", "--max-age 'soon' is not a length of time"),
         ("status --max-age=", "--max-age '' is not a length of time"),
-        ("", "No control plane is configured."),
         ("check", "No control plane is configured."),
         ("rebuild", "nothing was ever loaded into"),
         ("prune", "nothing was ever loaded into"),
@@ -111,18 +114,21 @@ def test_wrong_usage_is_one_message_and_exit_code_2(
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
+        ({}, "No control plane is configured."),
         ({"BASE_URL": "http://acme.run.ai", "TOKEN": "c4nary"}, "clear text; use https"),
         ({"BASE_URL": "acme", "TOKEN": "c4nary"}, "'acme' is not"),
         ({"BASE_URL": "https://acme.run.ai"}, "No credentials"),
         ({"BASE_URL": "https://acme.run.ai", "CLIENT_ID": "x"}, "client_secret is missing"),
+        ({"BASE_URL": "https://acme.run.ai", "TOKEN": "c4nary c4nary"}, "holds spaces"),
+        ({"BASE_URL": "https://me:c4nary@acme.run.ai", "TOKEN": "c4nary"}, "carries a user name or password"),
         (
-            {"BASE_URL": "https://acme.run.ai", "TOKEN": "c4nary", "CA_BUNDLE": "/no/ca.pem"},
+            {"BASE_URL": "https://acme.run.ai", "TOKEN": "c4nary", "CA_BUNDLE": "/c4nary/ca.pem"},
             "SOURCES__RUNAI__CA_BUNDLE names cannot be used",
         ),
         ({"BASE_URL": "https://acme.run.ai", "TOKEN": "c4nary", "CONCURRENCY": "many"}, "settings cannot be read"),
     ],
 )
-def test_wrong_configuration_is_one_message_and_exit_code_2(
+def test_wrong_configuration_is_exit_code_2_and_status_tells_it(
     variables: dict[str, str],
     said: str,
     capsys: pytest.CaptureFixture[str],
@@ -131,13 +137,18 @@ def test_wrong_configuration_is_one_message_and_exit_code_2(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(f"SOURCES__RUNAI__{name}", value)
-    for command in (["check"], ["run", "--data-dir", str(tmp_path / "data")]):
+    for command in (["check"], ["run", "--debug", "--data-dir", str(tmp_path)]):
         assert execute(command) == 2
         error = capsys.readouterr().err
         assert said in error
         assert "c4nary" not in error
-        assert len(error.splitlines()) == 1
-    assert not (tmp_path / "data").exists()
+    assert execute(["status", "--data-dir", str(tmp_path)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "last error run failed at" in told
+    assert said in told
+    (log,) = logs(tmp_path / "state")
+    assert [entry.get("exit_code") for entry in entries(log)] == [None, 2]
+    assert "c4nary" not in log.read_text()
 
 
 def test_a_failure_is_one_line_and_with_debug_a_traceback(
@@ -188,6 +199,27 @@ def test_a_held_lock_is_exit_code_4(capsys: pytest.CaptureFixture[str], tmp_path
     with Lock(tmp_path / "state"):
         assert execute(["--demo", "--progress", "none", "--data-dir", str(tmp_path)]) == 4
     assert f"error: another run holds the lock: pid {os.getpid()} on " in capsys.readouterr().err
+
+
+def test_calls_that_are_refused_neither_hide_nor_remove_the_log_of_the_run_at_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(lock, "_PATIENCE_SECONDS", 0)
+    (tmp_path / "warehouse.duckdb").touch()
+    state = tmp_path / "state"
+    for _ in range(19):
+        with log_file(state):
+            pass
+    with log_file(state) as at_work, Lock(state):
+        _LOG.info("arguments")
+        before = logs(state)
+        for _ in range(21):
+            assert execute(["rebuild", "--progress", "none", "--data-dir", str(tmp_path)]) == 4
+        assert logs(state) == before
+        capsys.readouterr()
+        assert execute(["status", "--json", "--data-dir", str(tmp_path)]) == 0
+    attempt = json.loads(capsys.readouterr().out)["last_attempt"]
+    assert (attempt["outcome"], attempt["log"]) == ("running", str(at_work))
 
 
 def script(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

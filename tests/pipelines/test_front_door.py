@@ -16,6 +16,7 @@ import duckdb
 import pytest
 
 from pipelines.cli import execute
+from pipelines.logs import logs
 from pipelines.settings import ROOT
 from simulator import Clock, Fault, Simulator, Switches, World, WorldConfig
 
@@ -192,6 +193,8 @@ def test_the_demo_keeps_away_from_a_tenants_data(
     code, said = failed(capsys, tmp_path, "--demo")
     assert code == 2
     assert "holds pods of 127.0.0.1, not pods of the demo" in said
+    # Of the tenant's run: what is refused tells nothing in another's directory.
+    assert len(logs(tmp_path / "state")) == 1
     assert plane.requests
 
 

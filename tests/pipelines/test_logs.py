@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from dlt.common.logger import _create_logger
 
-from pipelines.logs import entries, harmless, log_file, redact
+from pipelines.logs import entries, harmless, is_open, log_file, logs, redact
 
 
 @pytest.mark.parametrize(
@@ -126,3 +126,16 @@ def test_the_last_twenty_are_kept(tmp_path: Path) -> None:
         with log_file(tmp_path) as path:
             paths.append(path)
     assert sorted((tmp_path / "logs").iterdir()) == paths[-20:]
+
+
+def test_a_log_that_is_written_outlives_any_number_that_began_later(tmp_path: Path) -> None:
+    with log_file(tmp_path) as long:
+        for _ in range(21):
+            with log_file(tmp_path):
+                pass
+        assert is_open(long)
+    assert long.exists()
+    assert [is_open(path) for path in logs(tmp_path)] == [False] * 21
+    with log_file(tmp_path):
+        pass
+    assert not long.exists()

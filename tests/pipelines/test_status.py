@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import duckdb
 import pytest
 
 from pipelines.lock import Lock
+from pipelines.logs import log_file
 from pipelines.settings import UsageError
 from pipelines.status import counts_in_words, in_words, metrics_in_words, parse_age, read_status, show_status
 from tests.pipelines.generations import T0, count, pod, publish, run
@@ -227,7 +229,6 @@ def attempt(data_dir: Path, name: str, command: str = "run", **last: object) -> 
 def test_an_attempt_that_failed_before_it_loaded_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     attempt(tmp_path, "1", exit_code=0)
     log = attempt(tmp_path, "2", exit_code=1, error="the control plane refuses the token.")
-    attempt(tmp_path, "3", exit_code=4, error="another run holds the lock")
     attempt(tmp_path, "4", "prune", exit_code=0)
     attempt(tmp_path, "5", "run --dry-run", exit_code=0)
     assert show_status(tmp_path, None, as_json=True) == 0
@@ -253,10 +254,12 @@ def test_an_attempt_without_an_end_is_running_or_was_cut_off(tmp_path: Path) -> 
     found = read_status(tmp_path, T0).last_attempt
     assert found is not None
     assert (found.outcome, found.error) == ("cut off", "the last it said: page 3")
-    with Lock(tmp_path / "state"):
+    with log_file(tmp_path / "state") as at_work, log_file(tmp_path / "state"):
+        logging.getLogger("pipelines").info("arguments")
         running = read_status(tmp_path, T0).last_attempt
     assert running is not None
-    assert (running.outcome, running.error) == ("running", None)
+    # The later one is about to be refused.
+    assert (running.outcome, running.error, running.log) == ("running", None, str(at_work))
 
 
 def test_a_good_attempt_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
