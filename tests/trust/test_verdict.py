@@ -124,7 +124,7 @@ TAMPERED = (
     ("pod_resources", "update pod_resources set request_limit = requested + 1 where resource = 'cpu'"),
     ("pod_resources", "update pod_resources set unit = 'bytes' where resource = 'gpu'"),
     ("pod_resources", f"delete from pod_resources {_ONE_RUNS} and resource = 'gpu_memory'"),
-    ("pod_history", f"update pod_history set node_name = null {_ONE_RUNS}"),
+    ("pod_history", f"update pod_history set node_name = null, node_pool = null {_ONE_RUNS}"),
     ("pod_history", f"update pod_history set phase = 'Pending' {_ONE_RUNS}"),
     ("pod_history", "update pod_history set allocated_gpu = 2 * allocated_gpu where is_current"),
     ("pod_history", "update pod_history set valid_from = valid_from + interval 1 second where phase = 'Running'"),
