@@ -33,16 +33,16 @@ class Disguise:
 
     def pod(self, payload: Json, seed: str) -> Any:
         """A pod in disguise; with `broken_rows`, something that is no pod."""
-        if self._hits(self._switches.broken_rows, seed, "broken"):
+        if is_hit(self._switches.broken_rows, seed, "broken"):
             return _broken(payload, zlib.crc32(seed.encode()) % 4)
-        if self._hits(self._switches.unknown_phases, seed, "phase"):
+        if is_hit(self._switches.unknown_phases, seed, "phase"):
             payload = payload | {"k8sPhase": _UNKNOWN_PHASES[zlib.crc32(seed.encode()) % len(_UNKNOWN_PHASES)]}
         return self._object(payload, self._contract.schema("Pod"), seed)
 
     def rows(self, payload: Json, seed: str) -> list[Any]:
         """What a list shows of a pod: the pod in disguise, with `twins` twice."""
         shown = self.pod(payload, seed)
-        if not isinstance(shown, dict) or not self._hits(self._switches.twins, seed, "twin"):
+        if not isinstance(shown, dict) or not is_hit(self._switches.twins, seed, "twin"):
             return [shown]
         stale = shown | {"k8sPhase": "Unknown", "updatedAt": "2000-01-01T00:00:00Z"}
         return [stale, shown] if zlib.crc32(seed.encode()) % 2 else [shown, stale]
@@ -54,14 +54,14 @@ class Disguise:
             key = f"{seed}/{name}"
             part_schema = self._contract.resolve(schema["properties"].get(name, {}))
             is_free = name not in _LOAD_BEARING
-            if name not in required and is_free and self._hits(self._switches.absences, key, "absent"):
+            if name not in required and is_free and is_hit(self._switches.absences, key, "absent"):
                 continue
-            if part_schema.get("nullable") and is_free and self._hits(self._switches.nulls, key, "null"):
+            if part_schema.get("nullable") and is_free and is_hit(self._switches.nulls, key, "null"):
                 part = None  # noqa: PLW2901
             if part is None and self._switches.omits_nulls and name not in required:
                 continue
             shown[name] = self._part(part, part_schema, key, name)
-        if self._hits(self._switches.unknown_fields, seed, "unknown"):
+        if is_hit(self._switches.unknown_fields, seed, "unknown"):
             shown["schedulingGate"] = {"name": "topology", "waits": [1, 2.5, None]}
         return shown
 
@@ -75,19 +75,20 @@ class Disguise:
 
     def _scalar(self, value: Any, seed: str, name: str) -> Any:
         is_quantity = any(f"/{quantity}" in seed for quantity in _QUANTITIES)
-        if is_quantity and isinstance(value, str) and self._hits(self._switches.odd_quantities, seed, "quantity"):
+        if is_quantity and isinstance(value, str) and is_hit(self._switches.odd_quantities, seed, "quantity"):
             return _ODD_QUANTITIES[zlib.crc32(seed.encode()) % len(_ODD_QUANTITIES)]
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and self._hits(self._switches.numbers_as_text, seed, name):
+        if is_number and is_hit(self._switches.numbers_as_text, seed, name):
             return str(value)
         is_digits = isinstance(value, str) and _NUMBER.fullmatch(value)
-        if is_digits and self._hits(self._switches.text_as_numbers, seed, name):
+        if is_digits and is_hit(self._switches.text_as_numbers, seed, name):
             return float(value) if "." in value else int(value)
         return value
 
-    @staticmethod
-    def _hits(share: float, seed: str, what: str) -> bool:
-        return share > 0 and zlib.crc32(f"{what}:{seed}".encode()) / 2**32 < share
+
+def is_hit(share: float, seed: str, what: str) -> bool:
+    """Whether chance, the same at every reading, strikes what the seed stands for."""
+    return share > 0 and zlib.crc32(f"{what}:{seed}".encode()) / 2**32 < share
 
 
 def _broken(payload: Json, how: int) -> Any:

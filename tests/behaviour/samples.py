@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from simulator.instants import SECOND, micros
+from simulator.instants import SECOND, micros, moment
 from simulator.service.exchange import Seen
 from simulator.world import metrics
 from simulator.world.columns import Ints
@@ -29,22 +29,24 @@ SAMPLES = pa.schema(
         "value": pa.float64(),
     }
 )
+HISTOGRAMS = SAMPLES.remove(2).append(pa.field("bucket", pa.string()))
+# `table` is held against the registered truth; `part` tells apart the series of one metric.
 _COMPARED = """
-with truth as (select pod_id, metric, coalesce(gpu, -1) as gpu, sampled_at, value from true_samples),
+with truth as (select pod_id, metric, {part} as part, sampled_at, value from true_samples),
 
 said as (
-    select pod_id, metric, coalesce(gpu, -1) as gpu, sampled_at, any_value(value) as value,
-        any_value(value_text) as value_text,
+    select pod_id, metric, {part} as part, sampled_at, any_value(value) as value,
+        any_value({value_text}) as value_text,
         -- Where a series got another label, an instant may have both.
         1 + count(*) - count(distinct coalesce(cast(labels as varchar), '')) as times
-    from pod_metrics
+    from {table}
     group by all
 )
 
 select
     pod_id,
     metric,
-    gpu,
+    part,
     case
         when said.times is null then 'lost'
         when truth.value is null then 'made up'
@@ -55,21 +57,90 @@ select
     min(sampled_at) as first_at,
     max(sampled_at) as last_at
 from truth
-full join said using (pod_id, metric, gpu, sampled_at)
+full join said using (pod_id, metric, part, sampled_at)
 where said.times is distinct from 1
     or truth.value is null
     or truth.value is distinct from said.value and said.value_text is null
 group by all
 order by all
 """
+# A percentile by its definition: the two values next to its place, each with the weight of its nearness.
+_HOURS = """
+with truth as (
+    select pod_id, metric, coalesce(gpu, -1) as gpu, sampled_at, value, date_trunc('hour', sampled_at) as hour_at
+    from true_samples
+),
+
+read as (
+    select
+        truth.*,
+        row_number() over (hour order by truth.value) - 1 as place,
+        count(*) over hour - 1 as last_place
+    from truth
+    inner join pod_metrics as said on truth.pod_id = said.pod_id
+        and truth.metric = said.metric
+        and truth.gpu = coalesce(said.gpu, -1)
+        and truth.sampled_at = said.sampled_at
+        and said.value is not null
+    window hour as (partition by truth.pod_id, truth.metric, truth.gpu, truth.hour_at)
+),
+
+wanted as (
+    select pod_id, metric, gpu, hour_at,
+        count(*) as samples,
+        count(distinct sampled_at) as instants,
+        min(value) as value_min,
+        avg(value) as value_avg,
+        sum(value * greatest(0, 1 - abs(place - 0.5 * last_place))) as value_p50,
+        sum(value * greatest(0, 1 - abs(place - 0.95 * last_place))) as value_p95,
+        max(value) as value_max
+    from read
+    group by all
+),
+
+told as (select * replace (coalesce(gpu, -1) as gpu) from pod_metrics_hourly where samples > 0),
+
+steps as (
+    select pod_id, metric, gpu, hour_at, count(*) as steps from truth group by all
+),
+
+compared as (
+    select pod_id, metric, gpu, hour_at, steps.steps,
+        case
+            when wanted.samples is null then 'made up'
+            when told.samples is null then 'lost'
+            when told.samples <> wanted.samples then 'samples'
+            when told.expected_samples not between greatest(steps.steps - 1, wanted.instants) and steps.steps
+                then 'expected_samples'
+            when not told.coverage = wanted.instants / told.expected_samples then 'coverage'
+            when told.value_min <> wanted.value_min then 'value_min'
+            when told.value_max <> wanted.value_max then 'value_max'
+            when abs(told.value_avg - wanted.value_avg) > 1e-9 * abs(wanted.value_avg) + 1e-9 then 'value_avg'
+            when abs(told.value_p50 - wanted.value_p50) > 1e-9 * abs(wanted.value_p50) + 1e-9 then 'value_p50'
+            when abs(told.value_p95 - wanted.value_p95) > 1e-9 * abs(wanted.value_p95) + 1e-9 then 'value_p95'
+        end as what,
+        to_json(told) as told,
+        to_json(wanted) as wanted
+    from wanted
+    full join told using (pod_id, metric, gpu, hour_at)
+    left join steps using (pod_id, metric, gpu, hour_at)
+)
+
+select * from compared
+where what is not null
+order by all
+"""
 
 
 class Odd(NamedTuple):
-    """Samples of one series that are `lost`, `made up`, `repeated` or `wrong`; GPU -1 stands for none."""
+    """Samples of one series that are `lost`, `made up`, `repeated` or `wrong`.
+
+    The part is the index of a GPU, -1 for none, or the bucket of a histogram.
+    """
 
     pod_id: str
     metric: str
-    gpu: int
+    part: int | str
     what: str
     samples: int
     first_at: datetime
@@ -77,7 +148,7 @@ class Odd(NamedTuple):
 
     def __str__(self) -> str:
         stretch = f"{self.first_at:%d %H:%M:%S} to {self.last_at:%d %H:%M:%S}"
-        return f"{self.pod_id} {self.metric} {self.gpu}: {self.samples} {self.what}, {stretch}"
+        return f"{self.pod_id} {self.metric} {self.part}: {self.samples} {self.what}, {stretch}"
 
 
 def sample_differences(
@@ -99,22 +170,56 @@ def sample_differences(
 
 def odd_samples(here: Scene, truth: pa.Table) -> list[Odd]:
     """Published samples that are not the true ones, by pod, metric and GPU."""
+    query = _COMPARED.format(table="pod_metrics", part="coalesce(gpu, -1)", value_text="value_text")
+    return [Odd(*row) for row in _held_against(here, truth, query)]
+
+
+def odd_histograms(here: Scene, truth: pa.Table) -> list[Odd]:
+    """Published buckets and percentiles that are not the true ones, by pod, metric and bucket."""
+    query = _COMPARED.format(table="pod_metric_histograms", part="bucket", value_text="cast(null as varchar)")
+    return [Odd(*row) for row in _held_against(here, truth, query)]
+
+
+def hour_differences(here: Scene, truth: pa.Table) -> list[str]:
+    """Say where hours are not what the true samples come to, of those that are published as numbers."""
+    return [" ".join(map(str, row)) for row in _held_against(here, truth, _HOURS)]
+
+
+def _held_against(here: Scene, truth: pa.Table, query: str) -> list[tuple[Any, ...]]:
     with duckdb.connect(str(here.data_dir / "published" / "runai.duckdb"), read_only=True) as con:
         con.execute("set TimeZone = 'UTC'")
         con.register("true_samples", truth)
-        return [Odd(*row) for row in con.execute(_COMPARED).fetchall()]
+        return con.execute(query).fetchall()
 
 
 def true_samples(here: Scene, since: datetime, until: datetime, types: Sequence[str], resolution: int) -> pa.Table:
     """Every sample that the control plane has of the pods that it shows."""
-    step = resolution * SECOND
-    first, end = micros(since) // step * step, micros(until - SETTLE_LAG) // step * step
     parts = [SAMPLES.empty_table()]
-    for pod in (shown.pod for shown in here.shown().values()):
-        start = max(first, -(-pod.started // step) * step)
-        at = np.arange(start, max(start, min(end, pod.stopped)), step, dtype=np.int64)
+    for pod, at in _grids(here, since, until, resolution):
         parts += [_series(pod, metric, at) for metric in types if metrics.applies(pod, metric)]
     return pa.concat_tables(parts)
+
+
+def true_histograms(here: Scene, since: datetime, until: datetime, types: Sequence[str], resolution: int) -> pa.Table:
+    """Every bucket and percentile that the control plane has of the pods that it shows."""
+    rows = [
+        (pod.id, metric, moment(at), float(value), bucket)
+        for pod, instants in _grids(here, since, until, resolution)
+        for metric in types
+        if metrics.applies(pod, metric)
+        for at in instants.tolist()
+        for bucket, value in metrics.distribution(pod, metric, at).items()
+    ]
+    return pa.Table.from_pylist([dict(zip(HISTOGRAMS.names, row, strict=True)) for row in rows], schema=HISTOGRAMS)
+
+
+def _grids(here: Scene, since: datetime, until: datetime, resolution: int) -> Iterator[tuple[Pod, Ints]]:
+    """Every pod that the control plane shows, and the instants of the grid at which it ran."""
+    step = resolution * SECOND
+    first, end = micros(since) // step * step, micros(until - SETTLE_LAG) // step * step
+    for pod in (shown.pod for shown in here.shown().values()):
+        start = max(first, -(-pod.started // step) * step)
+        yield pod, np.arange(start, max(start, min(end, pod.stopped)), step, dtype=np.int64)
 
 
 def _series(pod: Pod, metric: str, at: Ints) -> pa.Table:

@@ -8,6 +8,7 @@ published table must be the truth, or say what could not be had.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from random import Random
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Final
+from unittest import mock
 
 from bench.rounds import Goal
 from pipelines.run import RunResult
@@ -28,7 +30,17 @@ from sources.runai.errors import RunaiError
 from sources.runai.reading.referee import ROTATION_DAYS
 from sources.runai.versions import version_of
 from tests.behaviour.scene import START, Scene, scene
-from tests.trust.verdict import Look, Verdict, judge_gpu_seconds, judge_pods, judge_rebuild, judge_samples
+from tests.trust.seen_past import Look
+from tests.trust.verdict import (
+    Verdict,
+    judge_accounts,
+    judge_events,
+    judge_gpu_seconds,
+    judge_past,
+    judge_pods,
+    judge_rebuild,
+    judge_samples,
+)
 from tests.trust.weather import Meddler, Weather, outages
 
 # The world is this old when the first run comes: what was deleted in its first week is purged while the soak goes on.
@@ -50,6 +62,8 @@ class Plan:
     pods: int = 260
     metrics: str = "all"
     resolution: int = 300
+    # Both answers are played by the two soaks of any seed; days and charges can be exact under one alone.
+    keeps_allocation: bool = True
     # Share of the requests before which something happens to the world.
     meddling: float = 0.04
     # Hours of calm at the end: windows that came short are asked for again after a day, and who came late is counted.
@@ -69,17 +83,21 @@ class Log:
     in_a_row: int = 0
     healed: int = 0
     findings: Counter[str] = field(default_factory=Counter)
+    # Runs by the version of the control plane.
+    versions: Counter[str] = field(default_factory=Counter)
 
 
 def hourly(seed: int, days: float = DAYS) -> Plan:
     """A run every hour."""
-    return Plan("hourly", seed, "duckdb", (1.0,) * round(24 * days), rest=_rest(days))
+    gaps = (1.0,) * round(24 * days)
+    return Plan("hourly", seed, "duckdb", gaps, rest=_rest(days), keeps_allocation=seed % 2 == 1)
 
 
 def random_times(seed: int, days: float = DAYS) -> Plan:
     """Runs minutes, hours or up to three days apart."""
     gaps = tuple(_random_gaps(Random(f"{seed}/gaps"), days * 24))
-    return Plan("at random times", seed, "filesystem", gaps, rest=_rest(sum(gaps) / 24))
+    rest = _rest(sum(gaps) / 24)
+    return Plan("at random times", seed, "filesystem", gaps, rest=rest, keeps_allocation=seed % 2 == 0)
 
 
 def play(seed: int, days: float = DAYS) -> list[Goal]:
@@ -103,7 +121,7 @@ class Soak:
     def __init__(self, plan: Plan, here: Scene) -> None:
         self._plan, self._here = plan, here
         rng = Random(f"{plan.seed}/{plan.title}")
-        self._rng, self._weather = rng, Weather(rng)
+        self._rng, self._weather = rng, Weather(rng, keeps_allocation=plan.keeps_allocation)
         self._meddler = Meddler(here.simulator, Random(f"{plan.seed}/{plan.title}/deeds"), plan.meddling)
         self._log = Log()
         self._projects = sorted({pod.project_id for pod in here.world.truth()})
@@ -142,24 +160,43 @@ class Soak:
         verdict.none("runs that failed though every fault would have passed", log.needless)
         verdict.none("runs that failed and were not made good", ["the last"] * log.in_a_row)
         verdict.none("warnings of counts after the rest", log.results[-1].reading.warnings)
-        judge_pods(verdict, here)
+        judge_pods(verdict, here, (OLD, NEW))
         judge_gpu_seconds(verdict, here, log.looks, self._hidden())
         types = resolve(plan.metrics, version_of(NEW))
         forgets = False in self._weather.seen["metrics_of_deleted"]
         judge_samples(verdict, here, types, self._since, plan.resolution, forgets=forgets)
+        unsure = self._hidden() | self._weather.broken(here.world)
+        judge_past(verdict, here, log.looks, unsure)
+        judge_accounts(verdict, here, log.results, log.failures.total())
         judge_rebuild(verdict, here)
+        judge_events(verdict, sum(plan.gaps) / 24, len(plan.gaps), self._events())
         requests = [result.requests for result in log.results]
         files = {stat.st_ino: stat.st_size for stat in (file.lstat() for file in here.data_dir.rglob("*"))}
         verdict.said += [
             f"   switches: {self._weather.told()}",
             f"   between requests: {dict(self._meddler.done.most_common())}",
-            f"   purged: {sum(pod.purged_at is not None for pod in here.shown().values())} pods that were read before",
             f"   failed: {log.failures.total()} ({dict(log.failures)}), healed {log.healed}",
             f"   warned of: {dict(log.findings.most_common())}",
             f"   requests per run: median {median(requests):.0f}; {sum(files.values()) / 1e6:.0f} MB on disk",
             f"   seconds per run: first day {median(log.seconds[:24]):.2f}, last day {median(log.seconds[-24:]):.2f}",
         ]
         return verdict
+
+    def _events(self) -> dict[str, int]:
+        log, done = self._log, self._meddler.done
+        events = {
+            "births": done["a tie is born"] + done["a crowd is born"],
+            "deaths": done["some finish"] + done["some are deleted"],
+            "late syncs": done["late ones appear"],
+            "edits": done["one is edited"],
+            "token expiries": done["tokens expire"],
+            "requests repeated after a fault": sum(result.retries for result in log.results),
+            "runs before the upgrade": log.versions[OLD],
+            "runs after the upgrade": log.versions[NEW],
+            "pods purged that were read before": sum(pod.purged_at is not None for pod in self._here.shown().values()),
+        }
+        # Of a few runs none may have met a storm.
+        return events | ({"failed runs made good": log.healed} if len(self._plan.gaps) * STORM_SHARE > 5 else {})
 
     def _hidden(self) -> set[str]:
         """Pods that a run could not see for a while."""
@@ -178,8 +215,11 @@ class Soak:
     def _run(self, at: datetime, *, is_stormy: bool) -> None:
         here, log, plan = self._here, self._log, self._plan
         began = time.perf_counter()
+        # Whoever learns of the upgrade asks no more for what is gone with it.
+        asks_clusters = {"SOURCES__RUNAI__CLUSTER_PODS": str(here.api_version != NEW)}
         try:
-            result = here.run(metrics=plan.metrics, resolution=plan.resolution)
+            with mock.patch.dict(os.environ, asks_clusters):
+                result = here.run(metrics=plan.metrics, resolution=plan.resolution)
         except RunaiError as error:
             log.failures[type(error).__name__] += 1
             log.in_a_row += 1
@@ -195,6 +235,7 @@ class Soak:
         log.in_a_row = 0
         log.seconds.append(time.perf_counter() - began)
         log.results.append(result)
+        log.versions[here.simulator.contract.version] += 1
         log.looks.append((at, here.clock.now()))
         log.findings.update(finding.name for finding in result.findings)
 

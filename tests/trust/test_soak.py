@@ -18,7 +18,17 @@ from tests.trust.weather import STORMY, UNPLAYED, Weather
 
 SAMPLES = (
     Plan("hourly", 1, "duckdb", (1.0,) * 3, pods=40, meddling=0.3, rest=(1.0, 25.0)),
-    Plan("at random times", 3, "filesystem", (0.3, 50.0), 40, "basic", meddling=0.2, rest=(1.0, 25.0)),
+    Plan(
+        "at random times",
+        3,
+        "filesystem",
+        (0.3, 50.0),
+        40,
+        "basic",
+        meddling=0.2,
+        rest=(1.0, 25.0),
+        keeps_allocation=False,
+    ),
 )
 
 
@@ -43,7 +53,7 @@ def test_two_weeks_are_two_weeks_and_every_day_has_its_turn_in_the_rest() -> Non
 def test_every_switch_is_played_by_some_seed_or_left_alone_for_a_reason() -> None:
     played: dict[str, set[Any]] = {}
     for seed in range(5):
-        weather = Weather(Random(seed))
+        weather = Weather(Random(seed), keeps_allocation=hourly(seed).keeps_allocation)
         for _ in range(14):
             weather.upgrade()
             weather.day()

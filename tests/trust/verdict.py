@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import isclose
@@ -14,15 +14,28 @@ from typing import Any, Final
 import duckdb
 
 from bench.rounds import Goal
-from pipelines.run import rebuild
+from pipelines.run import RunResult, rebuild
 from simulator import World
 from simulator.instants import micros
 from simulator.world.metrics import gauges
 from tests.behaviour.lives import Life, lives
-from tests.behaviour.samples import odd_samples, true_samples
+from tests.behaviour.samples import (
+    hour_differences,
+    odd_histograms,
+    odd_samples,
+    true_histograms,
+    true_samples,
+)
 from tests.behaviour.scene import Scene
-from tests.behaviour.truth import differences
 from tests.behaviour.usage import charge_differences, usage_differences
+from tests.trust.seen_past import (
+    Look,
+    cluster_pod_differences,
+    count_differences,
+    history_differences,
+    run_differences,
+)
+from tests.trust.shown_pods import manners, pod_differences, resource_differences
 from transforms.sql import literal
 
 _SHOWN: Final = 5
@@ -32,9 +45,29 @@ _CHILDREN: Final = {
     "pod_tolerations": ("pod_id", "toleration_index", "key", "operator", "value", "effect"),
     "pod_node_pools": ("pod_id", "pool_index", "node_pool"),
 }
-
-Look = tuple[datetime, datetime]
-"""When a run that did not fail began and ended, by the world's clock."""
+# What else of the published tables is held against the truth.
+_JUDGED: Final = {
+    *("pods", "pod_resources", "pod_history", "pod_lifecycle", "gpu_usage_daily", "focus_usage", "cluster_pods"),
+    *("pod_metrics", "pod_metrics_hourly", "pod_metric_histograms", "pod_metric_coverage", "pod_counts", "runs"),
+}
+REBUILT_ALONE: Final = {
+    "pod_efficiency": "what counts as waste is a matter of thresholds: the tests of the marts plant its cases",
+    "metric_catalogue": "a list of ours; the range observed in it is that of the samples, which are held one by one",
+}
+"""Tables held only against what a rebuild makes of the same raw tables, and why."""
+# A soak has to be so many days long before it must have had such an event.
+_EVENT_DAYS: Final = {
+    "births": 1.0,
+    "deaths": 1.0,
+    "requests repeated after a fault": 1.0,
+    "runs before the upgrade": 1.0,
+    "runs after the upgrade": 1.0,
+    "late syncs": 5.0,
+    "edits": 5.0,
+    "token expiries": 5.0,
+    "pods purged that were read before": 5.0,
+    "failed runs made good": 5.0,
+}
 
 
 @dataclass
@@ -54,14 +87,16 @@ class Verdict:
         self.goals.append(Goal(what, f"{found:,}", f">= {wanted:,}", is_met=found >= wanted))
 
 
-def judge_pods(verdict: Verdict, here: Scene) -> None:
-    """Every pod that the control plane ever showed, in its last state, with its children."""
+def judge_pods(verdict: Verdict, here: Scene, versions: Sequence[str]) -> None:
+    """Every pod that the control plane ever showed, in its last state, with its children, as one version showed it."""
     truth, published = here.shown(), here.pods()
-    found = differences(published, truth, here.simulator.contract.version)
+    known = manners(here, versions)
+    found = pod_differences(here, known)
     verdict.at_least("pods in the truth", len(truth), 1)
     verdict.none("pods missing", [said for said in found if said.endswith(": lost")])
     verdict.none("columns of pods that are wrong", [said for said in found if not said.endswith(": lost")])
     verdict.none("pods made up", sorted(published.keys() - {pod.id for pod in here.world.truth()}))
+    verdict.none("pods whose resources are wrong", resource_differences(here, known))
     true_children = {table: set[tuple[Any, ...]]() for table in _CHILDREN}
     for pod_id, pod in truth.items():
         payload = pod.payload()
@@ -123,9 +158,10 @@ def judge_samples(
     One that forgets gives no samples of deleted pods: how many these are depends on who was deleted when, so that
     nothing but their reason can be wanted.
     """
-    series = [name for name in types if not gauges()[name].is_histogram]
+    series, histograms = ([name for name in types if gauges()[name].is_histogram is kind] for kind in (False, True))
     truth = true_samples(here, since, here.clock.now(), series, resolution)
-    odd = odd_samples(here, truth)
+    buckets = true_histograms(here, since, here.clock.now(), histograms, resolution)
+    odd = odd_samples(here, truth) + odd_histograms(here, buckets)
     coverage = {(row["pod_id"], row["metric"]): row for row in here.rows("pod_metric_coverage")}
     lost, in_all = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for one in odd:
@@ -143,17 +179,48 @@ def judge_samples(
             told[row["status"]] += in_all[key]
         else:
             untold += [f"{one}, {lacking} s told of, {row and row['status']}" for one in odd if one[:2] == key]
-    verdict.at_least("samples in the truth", truth.num_rows, 1_000)
+    in_truth = truth.num_rows + buckets.num_rows
+    verdict.at_least("samples in the truth", in_truth, 1_000)
     verdict.none("series with samples lost and no reason told", untold)
     verdict.none("series with samples made up, repeated or wrong", [str(one) for one in odd if one.what != "lost"])
     exempt = told["not_found"] if forgets else 0
-    share = (told.total() - exempt) / max(truth.num_rows, 1)
+    verdict.none("hours that are not what their samples come to", hour_differences(here, truth))
+    share = (told.total() - exempt) / max(in_truth, 1)
     by_reason = ", ".join(f"{samples:,} {status}" for status, samples in told.most_common()) or "none"
     wanted = "< 2 %, not_found apart" if forgets else "< 2 %"
-    found = f"{by_reason}, of {truth.num_rows:,}: {share:.3%}"
+    found = f"{by_reason}, of {in_truth:,}: {share:.3%}"
     verdict.goals.append(Goal("samples lost, by the reason told", found, wanted, share < 0.02))
     final = Counter(": ".join(filter(None, (row["status"], row["reason"]))) for row in coverage.values())
     verdict.said.append(f"   coverage: {dict(final.most_common())}")
+    verdict.said.append(f"   histograms: {buckets.num_rows:,} buckets and percentiles in the truth")
+
+
+def judge_past(verdict: Verdict, here: Scene, looks: Sequence[Look], unsure: set[str]) -> None:
+    """What was seen when; of the pods in `unsure` nobody can say which looks saw them."""
+    verdict.none("stretches of history that were not so, or were not told", history_differences(here, looks, unsure))
+    verdict.none("rows of cluster_pods that never were so", cluster_pod_differences(here))
+
+
+def judge_accounts(verdict: Verdict, here: Scene, results: Sequence[RunResult], failed: int) -> None:
+    """What the runs gave account of, and that no table is left without a judge or a reason."""
+    verdict.none("runs without their own account", run_differences(here, results, failed))
+    verdict.none("last counts that are not the number of pods", count_differences(here))
+    tables = published_tables(here)
+    verdict.none("tables held against no truth", sorted(tables - _JUDGED - _CHILDREN.keys() - REBUILT_ALONE.keys()))
+    verdict.said += [f"   held against its rebuild alone: {table}: {why}" for table, why in REBUILT_ALONE.items()]
+
+
+def published_tables(here: Scene) -> set[str]:
+    """The names of what is published, views too."""
+    with duckdb.connect(str(here.data_dir / "published" / "runai.duckdb"), read_only=True) as con:
+        return {name for (name,) in con.execute("select table_name from information_schema.tables").fetchall()}
+
+
+def judge_events(verdict: Verdict, days: float, runs: int, events: Mapping[str, int]) -> None:
+    """Want that everything happened that a soak of so many days must have had; with few runs a day it counts less."""
+    length = min(days, runs / 3)
+    for what, number in events.items():
+        verdict.at_least(what, number, int(length >= _EVENT_DAYS[what]))
 
 
 def judge_rebuild(verdict: Verdict, here: Scene) -> None:

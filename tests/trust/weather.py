@@ -9,9 +9,12 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from simulator import Fault, Simulator, Switches, TruthPod
+from simulator import Fault, Simulator, Switches, TruthPod, World
+from simulator.service.disguise import is_hit
 from simulator.service.exchange import Seen
+from simulator.service.tokens import V2
 from simulator.world.config import Outage
+from sources.runai.credentials import V1
 
 FAULT_SHARE: Final = 0.05
 _KINDS: Final = (
@@ -50,6 +53,12 @@ _PLANE: Final[Mapping[str, tuple[Any, ...]]] = {
     "metrics_of_deleted": (True, True, True, True, False),
     "metric_retention_days": (None, 9.0),
     "token_style": ("jwt", "opaque"),
+    # By the world's clock a token dies before its time is over on the client's.
+    "token_lifetime": (86_400.0, 120.0),
+    "token_clock": ("real", "world"),
+    "token_paths": (None, (V1,)),
+    "grants": (None, ("client_credentials",)),
+    "epoch_unit": (1.0, 0.001),
     "tells_expiry": (None, True, False),
     "advanced_outcome": ("omit", "207", "400"),
     "most_metric_samples": (1_000, 250),
@@ -58,7 +67,6 @@ _PLANE: Final[Mapping[str, tuple[Any, ...]]] = {
 # What stays as it is for good: every duration is as exact as the instants that are shown, and whoever comes back is
 # known by being listed where lists hold no deleted ones.
 _LASTING: Final[Mapping[str, tuple[Any, ...]]] = {
-    "keeps_allocation": (False, True),
     "fraction_digits": (3, 6),
     "plain_list_has_deleted": (False, True),
 }
@@ -87,11 +95,7 @@ UNPLAYED: Final = {
     "shows_deleted_at": "without it nobody knows when a pod ended, and no duration is exact",
     "purge_days": "a shorter one loses by design what was deleted while nobody ran",
     "latency": "jitter has it in it",
-    "token_lifetime": "tokens expire at requests of their own here",
-    "epoch_unit": "it concerns the deprecated list by cluster alone",
-    **dict.fromkeys(
-        ("token_clock", "token_paths", "grants", "refusal_status"), "signing in is the same at every run: other tests"
-    ),
+    "refusal_status": "credentials are never wrong here",
 }
 
 
@@ -106,12 +110,12 @@ def outages(rng: Random, start: datetime, days: float) -> tuple[Outage, ...]:
 class Weather:
     """Draws the switches of a control plane, and notes which were ever on."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, *, keeps_allocation: bool) -> None:
         self._rng = rng
         self.seen: dict[str, set[Any]] = {}
         # Those whose pods could not be seen for a run.
         self.hidden_projects: set[str] = set()
-        self._lasting = self._draw(_LASTING)
+        self._lasting = self._draw({**_LASTING, "keeps_allocation": (keeps_allocation,)})
         self._plane = self._draw(_PLANE)
 
     def upgrade(self) -> None:
@@ -140,6 +144,11 @@ class Weather:
         fault = replace(self._rng.choice(_STORMS), after=self._rng.randrange(60))
         return replace(day, faults=(fault, *FAULTS))
 
+    def broken(self, world: World) -> set[str]:
+        """Pods that nobody could read on some days."""
+        share = max(self.seen["broken_rows"])
+        return {pod.id for pod in world.truth() if is_hit(share, pod.id, "broken")}
+
     def told(self) -> str:
         """Every switch that was drawn, and what it was."""
         return ", ".join(f"{name} {'/'.join(sorted(map(str, values)))}" for name, values in sorted(self.seen.items()))
@@ -159,7 +168,7 @@ class Meddler:
         self._rng, self._share = rng, share
         # Pods that were hidden once, and until when.
         self.hidden: dict[str, datetime] = {}
-        self._calls = self._expired_at = 0
+        self._calls = self._expired_at = self._issued_at = 0
         self._deeds = {
             "a tie is born": (4, self._bear),
             "a crowd is born": (0.3, self._crowd),
@@ -173,9 +182,11 @@ class Meddler:
         }
         self.done: Counter[str] = Counter()
 
-    def __call__(self, _number: int, _seen: Seen) -> None:
+    def __call__(self, _number: int, seen: Seen) -> None:
         """Before a request is answered."""
         self._calls += 1
+        if seen.path in (V1, V2):
+            self._issued_at = self._calls
         self._clock.advance(timedelta(seconds=self._rng.uniform(0, 3)))
         self.reveal(self._clock.now())
         if self._rng.random() < self._share:
@@ -228,7 +239,7 @@ class Meddler:
 
     def _expire(self) -> None:
         # Twice for one request would be a refusal, not an expiry.
-        if self._calls - self._expired_at > 20:
+        if self._calls - max(self._expired_at, self._issued_at) > 20:
             self._expired_at = self._calls
             self._simulator.expire_tokens()
 

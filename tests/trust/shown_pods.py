@@ -1,0 +1,222 @@
+"""`pods` and `pod_resources` as the payloads of the simulator's pods make them, column by column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from itertools import product
+from math import ceil
+from typing import Any, Final
+
+from kubernetes.utils.quantity import parse_quantity
+
+from simulator import TruthPod
+from simulator.contract import Contract
+from simulator.instants import SECOND, Stamps, micros
+from simulator.world.payload import Manner, payload
+from simulator.world.pods import RESTARTED, SCHEDULED, STARTED
+from sources.runai.reading.fields import as_instant
+from tests.behaviour.scene import Scene
+
+Row = dict[str, Any]
+Part = dict[tuple[str, bool], tuple[Any, ...]]
+"""What is requested or allocated of each resource, by its name and whether it is an extended one."""
+
+_TEXTS: Final = {
+    "pod_id": "id",
+    "pod_name": "name",
+    "workload_id": "workloadId",
+    "workload_name": "workloadName",
+    "project_id": "projectId",
+    "project_name": "projectName",
+    "cluster_id": "clusterId",
+    "revision_id": "revisionId",
+    "priority_class": "priorityClassName",
+    "phase": "k8sPhase",
+    "node_name": "nodeName",
+    "node_pool": "currentNodePool",
+    "pod_ip": "ip",
+}
+_INSTANTS: Final = {
+    "created_at": "createdAt",
+    "completed_at": "completedAt",
+    "deleted_at": "deletedAt",
+    "updated_at": "updatedAt",
+    "phase_updated_at": "k8sPhaseUpdatedAt",
+}
+_AMOUNTS: Final = {"gpu": "gpu", "gpu_memory": "gpuMemory", "cpu": "cpu", "cpu_memory": "cpuMemory"}
+_UNITS: Final = {"gpu": "gpu", "cpu": "cores", "gpu_memory": "bytes", "cpu_memory": "bytes"}
+_COLUMNS: Final = {"gpu": "gpu", "gpu_memory": "gpu_memory_bytes", "cpu": "cpu_cores", "cpu_memory": "cpu_memory_bytes"}
+NOT_COMPARED: Final = {
+    "first_observed_at": "it depends on when one looked; held between the pod's coming and its last observation",
+    "last_observed_at": "likewise; held between the first observation and the present",
+}
+
+
+def manners(here: Scene, versions: Sequence[str]) -> list[Manner]:
+    """Every manner in which a control plane of these versions may have shown a pod that it shows no more."""
+    switches = here.simulator.switches
+    habits = {
+        "stamps": Stamps(switches.fraction_digits),
+        "keeps_allocation": switches.keeps_allocation,
+        "shows_deleted_at": switches.shows_deleted_at,
+    }
+    return [
+        Manner.of(Contract(version), deletion_is_update=is_update, **habits)
+        for version, is_update in product(versions, (True, False))
+    ]
+
+
+def pod_differences(here: Scene, known: Sequence[Manner]) -> list[str]:
+    """Say which columns of `pods` are none of what the payload was in any of the manners."""
+    published, said = here.pods(), []
+    for pod_id, truth in here.shown().items():
+        row = published.get(pod_id)
+        if row is None:
+            said.append(f"{pod_id}: lost")
+            continue
+        candidates = [_columns(truth, manner) for manner in known]
+        shown = row | {"node_affinity": _json(row["node_affinity"]), "extra": _json(row["extra"])}
+        said += [
+            f"{pod_id}.{column}: {shown[column]!r}, not {candidates[-1][column]!r}"
+            for column in row.keys() - NOT_COMPARED.keys() - {"started_at"}
+            if not any(shown[column] == one[column] for one in candidates)
+            and not (column.startswith("allocated_") and shown[column] is None and _may_be_unseen(here, truth))
+        ]
+        tick = 10 ** (6 - here.simulator.switches.fraction_digits)
+        if (start := row["started_at"] and micros(row["started_at"])) not in _starts(truth, tick):
+            said.append(f"{pod_id}.started_at: {start}, none of {_starts(truth, tick)}")
+        if not truth.visible_from <= row["first_observed_at"] <= row["last_observed_at"] <= here.clock.now():
+            said.append(f"{pod_id}: observed from {row['first_observed_at']} to {row['last_observed_at']}")
+    return said
+
+
+def resource_differences(here: Scene, known: Sequence[Manner]) -> list[str]:
+    """Say of which pods the rows of `pod_resources` are not what was requested, limited and allocated."""
+    requested: dict[str, Part] = {}
+    allocated: dict[str, Part] = {}
+    shown = here.shown()
+    for row in here.rows("pod_resources"):
+        key = row["resource"], row["is_extended"]
+        about = row["unit"], row["is_excluded"]
+        if row["requested_text"] is not None or row["request_limit_text"] is not None:
+            names = ("requested", "requested_text", "request_limit", "request_limit_text")
+            requested.setdefault(row["pod_id"], {})[key] = (*about, *(row[name] for name in names))
+        if row["allocated_text"] is not None:
+            allocated.setdefault(row["pod_id"], {})[key] = (*about, row["allocated"], row["allocated_text"])
+    said = [f"{pod_id}: made up" for pod_id in (requested.keys() | allocated.keys()) - here.pods().keys()]
+    for pod_id, truth in shown.items():
+        payloads = [_payload(truth, manner) for manner in known]
+        was_asked = [dict(_requested(one["requestedResources"])) for one in payloads]
+        if (found := requested.get(pod_id, {})) not in was_asked:
+            said.append(f"{pod_id}: requested {found}, not {was_asked[-1]}")
+        was_given = [dict(_allocated(_ever_allocated(truth, manner))) for manner in known]
+        every = {key: value for given in was_given for key, value in given.items()}
+        found = allocated.get(pod_id, {})
+        is_whole = any(given.items() <= found.items() for given in was_given)
+        if not (found.items() <= every.items() and (is_whole or (not found and _may_be_unseen(here, truth)))):
+            said.append(f"{pod_id}: allocated {found}, not {was_given[-1]}")
+    return said
+
+
+def _columns(truth: TruthPod, manner: Manner) -> Row:
+    given = _payload(truth, manner)
+    asked, held = given["requestedResources"], _ever_allocated(truth, manner)
+    amounts = {
+        f"{kind}_{_COLUMNS[name]}": _number(name, part.get((name, False), (None, None, None))[2])
+        for kind, part in (("requested", dict(_requested(asked))), ("allocated", dict(_allocated(held))))
+        for name in _AMOUNTS
+    }
+    return {
+        **{column: given.get(field) for column, field in _TEXTS.items()},
+        **{column: given[field] and as_instant(given[field]) for column, field in _INSTANTS.items()},
+        **amounts,
+        "tenant_id": str(given["tenantId"]),
+        "is_completed": truth.completed_at is not None,
+        "is_deleted": truth.deleted_at is not None,
+        "is_reachable": True,
+        "gpu_request_type": asked["gpuRequestType"],
+        "mig_profile": asked.get("migProfile"),
+        "allocated_mig_profile": (held or {}).get("migProfile"),
+        "node_affinity": _known_part(given.get("nodeAffinity")),
+        "extra": None,
+    }
+
+
+def _payload(truth: TruthPod, manner: Manner) -> Row:
+    return payload(truth.pod, truth.pod.flags(truth.at), manner)
+
+
+def _ever_allocated(truth: TruthPod, manner: Manner) -> Row | None:
+    """What the pod held while it was on its node; the last value is kept for good."""
+    flags = truth.pod.flags(truth.at) & (SCHEDULED | STARTED)
+    shown: Row | None = payload(truth.pod, flags, manner)["allocatedResources"]
+    return shown
+
+
+def _may_be_unseen(here: Scene, truth: TruthPod) -> bool:
+    """Whether the control plane shows no more what the pod held; who looked meanwhile is told by `unseen_seconds`."""
+    return not here.simulator.switches.keeps_allocation and truth.pod.stopped <= truth.at
+
+
+def _starts(truth: TruthPod, tick: int) -> set[int | None]:
+    """The instants of which one must be the earliest start of a container that was ever shown."""
+    pod = truth.pod
+    flags = pod.flags(truth.at)
+    if not flags & STARTED:
+        return {None}
+    starts = {pod.started}
+    # Of a container that was started again only the last start is shown; that of its sidecar stays.
+    if flags & RESTARTED:
+        starts.add(min(pod.restarted, pod.started + SECOND) if pod.workload.sidecar else pod.restarted)
+    return {start // tick * tick for start in starts}
+
+
+def _requested(asked: Row) -> Iterator[tuple[tuple[str, bool], tuple[Any, ...]]]:
+    for name, field in _AMOUNTS.items():
+        if asked[field]:
+            pair = (asked[field]["request"], asked[field]["limit"])
+            yield (name, False), (_UNITS[name], None, *(part for value in pair for part in _amount(value)))
+    for key, about, value in _extended(asked["extendedResources"]):
+        yield key, (*about, *_amount(value), None, None)
+
+
+def _allocated(held: Row | None) -> Iterator[tuple[tuple[str, bool], tuple[Any, ...]]]:
+    if held is None:
+        return
+    for name, field in _AMOUNTS.items():
+        yield (name, False), (_UNITS[name], None, *_amount(held[field]))
+    for key, about, value in _extended(held["extendedResources"]):
+        yield key, (*about, *_amount(value))
+
+
+def _extended(entries: Iterable[Row]) -> Iterator[tuple[tuple[str, bool], tuple[None, bool], str]]:
+    for entry in entries:
+        yield (entry["resource"], True), (None, entry["exclude"]), entry["quantity"]
+
+
+def _amount(value: Any) -> tuple[Decimal | None, str | None]:
+    """A quantity by Kubernetes' own reading, and its text."""
+    return (None, None) if value is None else (parse_quantity(str(value)), str(value))  # type: ignore[no-untyped-call]
+
+
+def _number(name: str, amount: Decimal | None) -> float | int | None:
+    if amount is None:
+        return None
+    return ceil(amount) if _UNITS[name] == "bytes" else float(amount)
+
+
+def _json(text: str | None) -> Any:
+    """What a JSON column holds; None where there is nothing in it but fields that no contract knows."""
+    return None if text is None else _known_part(json.loads(text)) or None
+
+
+def _known_part(value: Any) -> Any:
+    """A JSON value without unknown fields and nulls, which may be left out; its numbers are texts, as they may be."""
+    if isinstance(value, dict):
+        kept = {name: part for name, part in value.items() if name != "schedulingGate" and part is not None}
+        return {name: _known_part(part) for name, part in kept.items()}
+    if isinstance(value, list):
+        return [_known_part(part) for part in value]
+    return value if isinstance(value, bool) or not isinstance(value, int | float) else str(value)

@@ -1,0 +1,186 @@
+"""The verdict on a soak has nothing to say of a true warehouse, and something of every one that was tampered with."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.run import RunResult
+from simulator import Switches, WorldConfig
+from sources.runai.catalogue import BASIC
+from tests.behaviour.samples import hour_differences, odd_histograms, true_histograms, true_samples
+from tests.behaviour.scene import START, Scene, scene
+from tests.behaviour.test_nim import start_pod
+from tests.trust.seen_past import (
+    Look,
+    cluster_pod_differences,
+    count_differences,
+    history_differences,
+    run_differences,
+)
+from tests.trust.shown_pods import manners, pod_differences, resource_differences
+from tests.trust.soak import hourly, random_times
+from tests.trust.verdict import Verdict, judge_accounts, judge_events
+
+HISTOGRAMS = ("NIM_TIME_TO_FIRST_TOKEN_SECONDS", "NIM_E2E_REQUEST_LATENCY_SECONDS_PERCENTILES")
+
+RESOLUTION = 300
+
+
+@dataclass
+class Played:
+    """A scene after two runs, one of them before an upgrade."""
+
+    here: Scene
+    since: datetime
+    looks: list[Look]
+    results: list[RunResult]
+
+    def run(self, metrics: tuple[str, ...]) -> None:
+        """Run once more."""
+        begin = self.here.clock.now()
+        self.results.append(self.here.run(metrics=metrics, resolution=RESOLUTION))
+        self.looks.append((begin, self.here.clock.now()))
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    config = WorldConfig(pods=40, start=START)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        scene(tmp_path_factory.mktemp("verdict") / "data", config=config) as here,
+    ):
+        patch.setenv("SOURCES__RUNAI__CLUSTER_PODS", "true")
+        one = Played(here, here.clock.now() - timedelta(days=1), [], [])
+        start_pod(here, "training", "nvcr.io/nim/meta/llama-3.1-8b-instruct:1.3.3")
+        # Waits on its node while the first run looks.
+        now = here.clock.now()
+        here.world.add(scheduled_at=now, started_at=now + timedelta(minutes=50))
+        here.advance(minutes=1)
+        one.run(BASIC)
+        patch.setenv("SOURCES__RUNAI__CLUSTER_PODS", "false")
+        here.simulator.upgrade("2.24")
+        here.advance(minutes=90)
+        here.simulator.switches = Switches(advanced_metrics=True)
+        one.run((*BASIC, *HISTOGRAMS))
+        yield one
+
+
+def copied(here: Scene, data_dir: Path) -> Scene:
+    """The scene with a database of its own, whose views show the same Parquet files."""
+    (data_dir / "published").mkdir()
+    shutil.copy(here.data_dir / "published" / "runai.duckdb", data_dir / "published")
+    return replace(here, data_dir=data_dir)
+
+
+def _samples(one: Played) -> list[str]:
+    truth = true_samples(one.here, one.since, one.here.clock.now(), BASIC, RESOLUTION)
+    return hour_differences(one.here, truth)
+
+
+def _histograms(one: Played) -> list[str]:
+    truth = true_histograms(one.here, one.since, one.here.clock.now(), HISTOGRAMS, RESOLUTION)
+    return [str(odd) for odd in odd_histograms(one.here, truth)]
+
+
+JUDGES: dict[str, Callable[[Played], list[str]]] = {
+    "pods": lambda one: pod_differences(one.here, manners(one.here, ("2.21", "2.24"))),
+    "pod_resources": lambda one: resource_differences(one.here, manners(one.here, ("2.21", "2.24"))),
+    "pod_history": lambda one: history_differences(one.here, one.looks, set()),
+    "cluster_pods": lambda one: cluster_pod_differences(one.here),
+    "runs": lambda one: run_differences(one.here, one.results, 0),
+    "pod_counts": lambda one: count_differences(one.here),
+    "pod_metrics_hourly": _samples,
+    "pod_metric_histograms": _histograms,
+}
+_RUNNING = "phase = 'Running' and allocated_gpu > 0 and not is_deleted"
+_ONE_RUNS = f"where pod_id = (select min(pod_id) from pods where {_RUNNING})"
+# A table, and what somebody does to it; of what is a view over Parquet the columns are replaced.
+TAMPERED = (
+    *(
+        ("pods", f"update pods set {column} = {value} {_ONE_RUNS}")
+        for column, value in {
+            "node_name": "null",
+            "node_pool": "'another'",
+            "pod_ip": "null",
+            "started_at": "started_at + interval 1 millisecond",
+            "phase_updated_at": "phase_updated_at + interval 1 millisecond",
+            "updated_at": "updated_at - interval 1 second",
+            "allocated_gpu": "null",
+            "requested_gpu": "2 * requested_gpu",
+            "requested_cpu_memory_bytes": "requested_cpu_memory_bytes + 1",
+            "is_reachable": "false",
+            "last_observed_at": "last_observed_at + interval 1 hour",
+            "node_affinity": """'{"required": 1}'""",
+        }.items()
+    ),
+    ("pods", "delete from pods where pod_id = (select min(pod_id) from pods where is_deleted)"),
+    ("pod_resources", "update pod_resources set request_limit = requested + 1 where resource = 'cpu'"),
+    ("pod_resources", "update pod_resources set unit = 'bytes' where resource = 'gpu'"),
+    ("pod_resources", f"delete from pod_resources {_ONE_RUNS} and resource = 'gpu_memory'"),
+    ("pod_history", f"update pod_history set node_name = null, node_pool = null {_ONE_RUNS}"),
+    ("pod_history", f"update pod_history set phase = 'Pending' {_ONE_RUNS}"),
+    ("pod_history", "update pod_history set allocated_gpu = 2 * allocated_gpu where is_current"),
+    ("pod_history", "update pod_history set valid_from = valid_from + interval 1 second where phase = 'Running'"),
+    ("pod_history", "delete from pod_history where is_current"),
+    ("cluster_pods", "update cluster_pods set started_at = started_at + interval 1 second"),
+    ("runs", "update runs set requests = requests - 1"),
+    ("runs", "delete from runs where as_of = (select max(as_of) from runs)"),
+    ("pod_counts", "update pod_counts set api_count = api_count + 1, warehouse_count = warehouse_count + 1"),
+    *(
+        ("pod_metrics_hourly", f"* replace ({column} + 0.001 as {column})")
+        for column in ("value_min", "value_avg", "value_p50", "value_p95", "value_max", "coverage")
+    ),
+    ("pod_metrics_hourly", "* replace (samples + 1 as samples)"),
+    ("pod_metrics_hourly", "* replace (expected_samples + 1 as expected_samples)"),
+    ("pod_metrics_hourly", "* replace (hour_at + interval 1 hour as hour_at)"),
+    ("pod_metric_histograms", "* replace (value + 1 as value)"),
+    ("pod_metric_histograms", "* replace ('another' as bucket)"),
+)
+
+
+@pytest.mark.parametrize("table", JUDGES)
+def test_of_a_true_warehouse_there_is_nothing_to_say(played: Played, table: str) -> None:
+    assert played.here.rows(table)
+    assert JUDGES[table](played)[:3] == []
+
+
+@pytest.mark.parametrize(("table", "deed"), TAMPERED, ids=lambda said: said[:40].rstrip())
+def test_what_was_tampered_with_is_told(played: Played, tmp_path: Path, table: str, deed: str) -> None:
+    here = copied(played.here, tmp_path)
+    with duckdb.connect(str(tmp_path / "published" / "runai.duckdb")) as con:
+        if deed.startswith("*"):
+            ((view,),) = con.execute("select sql from duckdb_views() where view_name = ?", [table]).fetchall()
+            con.execute(view.replace(f"CREATE VIEW {table}", f"CREATE VIEW true_{table}"))
+            con.execute(f"create or replace view {table} as select {deed} from true_{table}")
+        else:
+            con.execute(deed)
+    assert JUDGES[table](replace(played, here=here))
+
+
+def test_a_table_that_nobody_judges_is_told(played: Played, tmp_path: Path) -> None:
+    here = copied(played.here, tmp_path)
+    with duckdb.connect(str(tmp_path / "published" / "runai.duckdb")) as con:
+        con.execute("create table pod_moods (pod_id varchar)")
+    for judged, missed in ((played.here, 0), (here, 1)):
+        verdict = Verdict()
+        judge_accounts(verdict, judged, played.results, 0)
+        assert sum(not goal.is_met for goal in verdict.goals) == missed
+
+
+def test_a_long_soak_in_which_nothing_happened_is_no_success() -> None:
+    for days, runs, found, missed in ((14, 336, 0, 2), (14, 336, 1, 0), (2, 48, 0, 1), (14, 2, 0, 0), (0.1, 9, 0, 0)):
+        verdict = Verdict()
+        judge_events(verdict, days, runs, {"births": found, "pods purged that were read before": found})
+        assert sum(not goal.is_met for goal in verdict.goals) == missed
+
+
+def test_the_soaks_of_a_seed_play_both_answers_to_whether_allocations_stay() -> None:
+    for seed in range(4):
+        assert {plan(seed).keeps_allocation for plan in (hourly, random_times)} == {True, False}
