@@ -43,6 +43,12 @@ def test_the_runbook_has_no_message_that_nobody_says(row: str) -> None:
     assert max(parts, key=len) in said_in_code()
 
 
+def test_no_row_leaves_open_what_to_do() -> None:
+    cells = [[cell.strip() for cell in line.strip("|").split(" |")] for line in RUNBOOK.splitlines() if line[:1] == "|"]
+    assert len(cells) > 150
+    assert [row for row in cells if not all(row[1:])] == []
+
+
 @pytest.mark.parametrize("code", [0, FAILED, USAGE, STALE, LOCKED])
 def test_every_exit_code_is_explained(code: int) -> None:
     assert re.search(rf"^\| {code} \|", RUNBOOK, re.MULTILINE)
