@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from tests.compatibility.__main__ import ROOT, lowest, main, newest
+from tests.compatibility.__main__ import ROOT, held_back, lowest, main, newest
 
 PROJECT = ROOT / "pyproject.toml"
 
@@ -35,6 +35,20 @@ def test_an_upper_bound_is_no_lower_one(tmp_path: Path) -> None:
     )
     assert list(lowest(project)) == ["a==1.5", "c==2.*"]
     assert list(newest(project)) == []
+
+
+def test_a_major_version_that_was_not_reached_is_told() -> None:
+    offered = {"duckdb": ["1.5.6", "2.0.1", "3.0.0"], "dlt": ["1.31.1", "2.0.0"], "PyJWT": ["2.13.0"]}
+    asked = [Requirement(line) for line in ("duckdb>=1.4.3,<3", "dlt[duckdb]==1.31.*", "PyJWT>=2.10")]
+    behind = {"duckdb": "1.5.6", "dlt": "1.31.0", "pyjwt": "2.10.0"}
+    assert list(held_back(asked, behind, offered.__getitem__)) == ["duckdb: 1.5.6, and 2.0.1 is allowed"]
+    assert list(held_back(asked, behind | {"duckdb": "2.0.0"}, offered.__getitem__)) == []
+
+
+def test_a_registry_that_names_nothing_proves_nothing() -> None:
+    asked = [Requirement("duckdb>=1.4.3,<3")]
+    told = held_back(asked, {"duckdb": "2.0.1"}, lambda _name: ())
+    assert list(told) == ["duckdb: 2.0.1, and nothing on the registry is allowed"]
 
 
 @pytest.mark.parametrize("words", [[], ["oldest"]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections import Counter
 from datetime import timedelta
@@ -11,8 +12,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines.run import rebuild
-from pipelines.settings import Settings
+from pipelines.run import VERSION, rebuild
+from pipelines.settings import ROOT, Settings
 from tests.behaviour.samples import sample_differences
 from tests.behaviour.scene import OBSERVED, scene
 from tests.behaviour.truth import differences, offered
@@ -59,6 +60,13 @@ def columns_of(generation: Path) -> dict[str, list[str]]:
             for folder in sorted((generation / "parquet").iterdir())
             if any(folder.rglob("*.parquet"))
         }
+
+
+def test_every_release_has_left_a_data_directory() -> None:
+    """Before the first one, the version that is to be it: without an archive the tests below would all be skipped."""
+    released = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    kept = {archive.name for archive in RELEASES.iterdir()}
+    assert [version for version in released or [VERSION] if f"{version}.tar.xz" not in kept] == []
 
 
 def test_a_rebuild_publishes_what_the_release_published(kept: tuple[Path, str]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import os
 import re
 import shlex
@@ -15,60 +16,90 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes import client
 
 from pipelines.cli import app
 from pipelines.settings import ROOT
-from tests.deploy.schema import misfits
+from tests.deploy.schema import amount, is_schedule, misfits
 
 DEPLOY = ROOT / "deploy"
-KINDS = {"PersistentVolumeClaim": client.V1PersistentVolumeClaim, "CronJob": client.V1CronJob}
+# Where a CronJob says what its pod is like, and what the container gets.
+POD = "spec.jobTemplate.spec.template.spec"
+RESOURCES = f"{POD}.containers.0.resources"
+MANIFESTS = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text()))
+JOBS = {one["metadata"]["name"]: one for one in MANIFESTS if one["kind"] == "CronJob"}
 CONTAINERFILE = (DEPLOY / "Containerfile").read_text()
 # Of the first stage: what is taken from the project, and where it goes.
 COPIES = re.findall(r"^COPY (?!--from)(.+) (\S+)$", CONTAINERFILE, re.MULTILINE)
+CRON = (DEPLOY / "runai-pods.cron").read_text()
+CRON_VARIABLES = dict(re.findall(r"^([A-Z]+)=(.+)$", CRON, re.MULTILINE))
+# When, as whom, and what: five fields, one, and the rest.
+CRON_LINES = re.findall(r"^((?:[\d*/]+ ){5})(\S+) (.+)$", CRON, re.MULTILINE)
+UNITS = [DEPLOY / name for name in ("runai-pods@.service", "runai-pods@run.timer", "runai-pods@prune.timer")]
+COMMANDS = [unit.stem.partition("@")[2] for unit in UNITS if unit.suffix == ".timer"]
 
 
-def manifests() -> dict[str, dict[str, Any]]:
-    return {one["kind"]: one for one in yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())}
-
-
-@pytest.fixture
-def job() -> dict[str, Any]:
-    spec: dict[str, Any] = manifests()["CronJob"]["spec"]
+@pytest.fixture(params=JOBS)
+def job(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What one of the CronJobs says of its jobs."""
+    spec: dict[str, Any] = JOBS[request.param]["spec"]
     return spec
 
 
+def pod_of(job: dict[str, Any]) -> dict[str, Any]:
+    pod: dict[str, Any] = job["jobTemplate"]["spec"]["template"]["spec"]
+    return pod
+
+
 def test_manifests_are_what_the_schema_of_kubernetes_says() -> None:
-    found = manifests()
-    assert found.keys() == KINDS.keys()
-    for kind, manifest in found.items():
-        assert list(misfits(manifest, KINDS[kind])) == []
+    assert [one["kind"] for one in MANIFESTS] == ["PersistentVolumeClaim", "CronJob", "CronJob"]
+    assert [said for manifest in MANIFESTS for said in misfits(manifest)] == []
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("place", "value", "said"),
     [
-        ({"concurencyPolicy": "Forbid"}, "spec.concurencyPolicy is no field of V1CronJobSpec"),
-        ({"schedule": 5}, "spec.schedule is no str"),
-        ({"suspend": "no"}, "spec.suspend is no bool"),
-        ({"jobTemplate": []}, "spec.jobTemplate is no V1JobTemplateSpec"),
-        ({"schedule": None}, "spec lacks something, or holds a word that is not of the list"),
+        ("apiVersion", "batch/v9", "there is no CronJob in batch/v9"),
+        ("spec.concurencyPolicy", "Forbid", "spec.concurencyPolicy: Extra inputs are not permitted"),
+        ("spec.concurrencyPolicy", "Never", "spec.concurrencyPolicy: Never means nothing there"),
+        ("spec.schedule", 5, "spec.schedule: Input should be a valid string"),
+        ("spec.schedule", "every hour", "spec.schedule: every hour means nothing there"),
+        ("spec.schedule", None, "spec.schedule: Input should be a valid string"),
+        ("spec.suspend", "no", "spec.suspend: Input should be a valid boolean"),
+        (f"{POD}.restartPolicy", "Always", f"{POD}.restartPolicy: Always means nothing there"),
+        (f"{POD}.volumes.1.emptyDir.sizeLimit", "2GB", f"{POD}.volumes.1.emptyDir.sizeLimit: 2GB means nothing there"),
+        (f"{RESOURCES}.limits.memory", "1 gigabyte", f"{RESOURCES}.limits.memory: 1 gigabyte means nothing there"),
+        (f"{RESOURCES}.limit", {}, f"{RESOURCES}.limit: Extra inputs are not permitted"),
     ],
 )
-def test_a_manifest_that_is_not_is_found(job: dict[str, Any], change: dict[str, Any], said: str) -> None:
-    manifest = {**manifests()["CronJob"], "spec": {**job, **change}}
-    assert said in list(misfits(manifest, client.V1CronJob))
+def test_a_manifest_that_is_not_is_found(place: str, value: object, said: str) -> None:
+    manifest = copy.deepcopy(JOBS["runai-pods"])
+    *way, last = place.split(".")
+    inner: Any = manifest
+    for step in way:
+        inner = inner[int(step) if step.isdecimal() else step]
+    inner[last] = value
+    assert said in misfits(manifest)
 
 
 def test_runs_do_not_meet_and_come_to_an_end(job: dict[str, Any]) -> None:
     assert job["concurrencyPolicy"] == "Forbid"
-    run = job["jobTemplate"]["spec"]
-    assert (run["backoffLimit"], run["template"]["spec"]["restartPolicy"]) == (0, "Never")
-    assert run["activeDeadlineSeconds"] > 0
+    assert job["jobTemplate"]["spec"]["activeDeadlineSeconds"] > 0
+    assert pod_of(job)["restartPolicy"] == "Never"
+
+
+def test_a_run_is_left_to_the_next_one_and_a_prune_that_met_it_is_tried_again() -> None:
+    assert [job["spec"]["jobTemplate"]["spec"]["backoffLimit"] for job in JOBS.values()] == [0, 6]
+
+
+def test_both_jobs_have_the_same_pod_but_for_what_it_does() -> None:
+    pods = [copy.deepcopy(pod_of(job["spec"])) for job in JOBS.values()]
+    assert [pod["containers"][0].pop("args")[0] for pod in pods] == ["run", "prune"]
+    assert [pod["containers"][0].pop("name") for pod in pods] == ["run", "prune"]
+    assert pods[0] == pods[1]
 
 
 def test_nothing_is_writable_but_the_volumes_and_nobody_is_root(job: dict[str, Any]) -> None:
-    pod = job["jobTemplate"]["spec"]["template"]["spec"]
+    pod = pod_of(job)
     (container,) = pod["containers"]
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["automountServiceAccountToken"] is False
@@ -79,45 +110,98 @@ def test_nothing_is_writable_but_the_volumes_and_nobody_is_root(job: dict[str, A
     assert mounts == {"data": "/data", "tmp": "/tmp"}  # noqa: S108
     assert {volume["name"] for volume in pod["volumes"]} == mounts.keys()
     (claim,) = [volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"] if volume["name"] == "data"]
-    assert claim == manifests()["PersistentVolumeClaim"]["metadata"]["name"]
+    assert claim == MANIFESTS[0]["metadata"]["name"]
     assert f"USER {pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}\n" in CONTAINERFILE
     assert container["envFrom"] == [{"secretRef": {"name": "runai-pods"}}]
-    assert "memory" in container["resources"]["limits"]
+
+
+def test_a_pod_asks_for_what_it_needs_and_gets_no_more_than_it_may(job: dict[str, Any]) -> None:
+    """Without requests a pod is the first to be thrown out; without a limit of memory it throws out others."""
+    resources = pod_of(job)["containers"][0]["resources"]
+    assert resources["requests"].keys() == {"cpu", "memory"}
+    # A run is held to 500 MB, however many samples it reads.
+    assert 500_000_000 <= amount(resources["requests"]["memory"]) <= amount(resources["limits"]["memory"])
+
+
+def cron_commands() -> Iterator[str]:
+    """What cron gives to the shell, its variables put in."""
+    for _, _, command in CRON_LINES:
+        yield re.sub(r"\$([A-Z]+)", lambda found: CRON_VARIABLES[found[1]], command)
 
 
 def command_lines() -> Iterator[list[str]]:
     """What every file here lets the program do."""
-    (container,) = manifests()["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
-    yield container["args"]
+    for job in JOBS.values():
+        yield pod_of(job["spec"])["containers"][0]["args"]
     yield yaml.safe_load(re.findall(r"^CMD (.+)$", CONTAINERFILE, re.MULTILINE)[0])
-    for name in ("runai-pods.service", "runai-pods.cron"):
-        for line in re.findall(r"pods_pipeline\.py (.+)$", (DEPLOY / name).read_text(), re.MULTILINE):
-            yield shlex.split(re.split(r">|\|\|", line)[0])
+    (started,) = re.findall(r"^ExecStart=.+pods_pipeline\.py (.+)$", UNITS[0].read_text(), re.MULTILINE)
+    yield from (shlex.split(started.replace("%i", command)) for command in COMMANDS)
+    for command in cron_commands():
+        yield shlex.split(re.split(r">|\|\|", command.partition("pods_pipeline.py ")[2])[0])
 
 
 def test_every_command_line_is_understood() -> None:
     lines = list(command_lines())
-    assert len(lines) == 6
+    assert [line[0] for line in lines] == ["run", "prune", "run", "run", "prune", "run", "status", "prune"]
     for line in lines:
         app.parse_args(line, exit_on_error=False, print_error=False)
 
 
+def test_every_line_of_cron_has_a_schedule_and_nobody_runs_as_root() -> None:
+    kept = [line for line in CRON.splitlines() if line and not line.startswith("#")]
+    assert len(kept) == len(CRON_VARIABLES) + len(CRON_LINES)
+    assert all(is_schedule(when) for when, _, _ in CRON_LINES)
+    assert {who for _, who, _ in CRON_LINES} == {"runai-pods"}
+
+
+@pytest.mark.parametrize("text", [CRON, UNITS[0].read_text()], ids=["cron", "systemd"])
+def test_credentials_are_in_a_file_that_one_user_reads(text: str, tmp_path: Path) -> None:
+    """As the file says that it is made; and no credential is on a line that others can see."""
+    (made,) = re.findall(r"^#   (install .+)$", text, re.MULTILINE)
+    words = shlex.split(re.sub(r"-[og] \S+ ", "", made))
+    assert words[-1] == "/etc/runai-pods.env"
+    secrets = tmp_path / "runai-pods.env"
+    subprocess.run([*words[:-1], secrets], cwd=ROOT, check=True)
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
+    assert "SOURCES__RUNAI__CLIENT_SECRET=" in secrets.read_text()
+    assert "SOURCES__" not in text
+
+
+def test_cron_hands_credentials_over_in_the_environment(tmp_path: Path) -> None:
+    """To whoever needs the control plane or a bucket: `status` reads what is published."""
+    secrets, program = tmp_path / "runai-pods.env", tmp_path / "program"
+    secrets.write_text("SOURCES__RUNAI__CLIENT_SECRET='canary of $HOME'\n")
+    program.write_text('#!/bin/sh\necho "$2: $SOURCES__RUNAI__CLIENT_SECRET" >&2\nexec false\n')
+    program.chmod(0o700)
+    said = []
+    for command in cron_commands():
+        here = command.replace("/etc/runai-pods.env", str(secrets))
+        here = here.replace("/srv/runai-pods/.venv/bin/python", str(program))
+        done = subprocess.run(["/bin/sh", "-c", here], capture_output=True, text=True, check=False, env={})
+        said.append((done.stdout, done.stderr))
+    assert said == [
+        ("", "run: canary of $HOME\n"),
+        ("runai-pods is stale\n", "status: \n"),
+        ("", "prune: canary of $HOME\n"),
+    ]
+
+
 def test_the_units_of_systemd_are_valid(tmp_path: Path) -> None:
+    for unit in UNITS:
+        text = unit.read_text()
+        text = text.replace("/srv/runai-pods/.venv/bin/python", sys.executable).replace("/srv/runai-pods", str(ROOT))
+        (tmp_path / unit.name).write_text(text.replace("=runai-pods\nG", "=root\nG"))
+    assert refused_units([tmp_path / unit.name for unit in UNITS]) == []
+
+
+def refused_units(units: list[Path]) -> list[str]:
+    """What systemd does not understand; where there is none, sections that no unit has."""
     program = shutil.which("systemd-analyze")
     if program is None:
-        pytest.skip("systemd is not installed")
-    python, script = sys.executable, ROOT / "pipelines" / "pods_pipeline.py"
-    for name in ("runai-pods.service", "runai-pods.timer"):
-        text = (DEPLOY / name).read_text()
-        text = text.replace("/srv/runai-pods/.venv/bin/python", python).replace("/srv/runai-pods/docs", f"{ROOT}/docs")
-        text = text.replace("/srv/runai-pods/pipelines/pods_pipeline.py", str(script)).replace(
-            "=runai-pods\nG", "=root\nG"
-        )
-        (tmp_path / name).write_text(text)
-    units = [str(tmp_path / name) for name in ("runai-pods.service", "runai-pods.timer")]
+        sections = [section for unit in units for section in re.findall(r"^\[(.+)\]$", unit.read_text(), re.MULTILINE)]
+        return [section for section in sections if section not in {"Unit", "Service", "Timer", "Install"}]
     done = subprocess.run([program, "verify", "--man=no", *units], capture_output=True, text=True, check=False)
-    said = [line for line in done.stderr.splitlines() if "runai-pods" in line]
-    assert (done.returncode, said) == (0, [])
+    return [line for line in done.stderr.splitlines() if "runai-pods" in line] or ["refused"] * done.returncode
 
 
 def test_what_the_image_is_made_of_is_there_and_holds_no_secret() -> None:

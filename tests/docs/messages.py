@@ -22,6 +22,8 @@ ERRORS: Final = {
     *(name for name, kind in vars(errors).items() if isinstance(kind, type) and kind is not errors.ModelError),
 }
 WARNINGS: Final = {"warn", "append", "insert"}
+# What these show are messages all of it: findings, and lines of a status.
+SHOWN: Final = ("pipelines/check.py", "pipelines/status.py")
 _SHORTEST: Final = 12
 
 
@@ -32,6 +34,9 @@ def messages() -> dict[str, str]:
         for path in sorted((ROOT / room).rglob("*.py")):
             for line, text in _of_module(path):
                 found[f"{path.relative_to(ROOT)}:{line}"] = text
+    for name in SHOWN:
+        for text in _in_functions(ROOT / name):
+            found[f"{name} {text}"] = text
     for number, (_, sentence) in enumerate(failures._DUCKDB):
         found[f"failures._DUCKDB {number}"] = _longest(re.split(r"\{\w+\}", sentence))
     for status, (_, advice) in {**refusals.MEANINGS, **refusals.MEANINGS_BY_CLASS}.items():
@@ -51,6 +56,19 @@ def _of_module(path: Path) -> Iterator[tuple[int, str]]:
             text = _longest(_constants(node.args[1] if name == "insert" else node.args[0]))
             if len(text) >= _SHORTEST:
                 yield node.lineno, text
+
+
+def _in_functions(path: Path) -> Iterator[str]:
+    """Every text of some words, but docstrings and formats."""
+    for function in ast.walk(ast.parse(path.read_text())):
+        if isinstance(function, ast.FunctionDef):
+            inside = [node for statement in function.body for node in ast.walk(statement)]
+            joined = [node for node in inside if isinstance(node, ast.JoinedStr)]
+            parts = {part for node in joined for part in ast.walk(node) if part is not node}
+            whole = [node for node in inside if isinstance(node, ast.JoinedStr | ast.Constant) and node not in parts]
+            docstring = function.body[0].value if isinstance(function.body[0], ast.Expr) else None
+            texts = [_longest(_constants(node)) for node in whole if node is not docstring]
+            yield from (text for text in texts if " " in text and len(text) >= _SHORTEST)
 
 
 def _is_warning(node: ast.Call) -> bool:

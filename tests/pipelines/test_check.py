@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -132,27 +133,42 @@ def test_a_scope_without_a_pod_is_doubted(screen: Any) -> None:
     assert marks["scope"].startswith("? no pod is in sight: give the access rule the scope")
 
 
-@pytest.mark.parametrize(("is_trusted", "code"), [(True, 0), (False, 2)])
-def test_a_private_ca_is_named_and_a_server_that_nobody_vouches_for_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, *, is_trusted: bool, code: int
+@pytest.mark.parametrize(
+    ("name", "day", "is_trusted", "said"),
+    [
+        ("localhost", 1, True, ""),
+        ("localhost", 1, False, "its issuer is unknown here: set SOURCES__RUNAI__CA_BUNDLE"),
+        ("localhost", -1, True, "has expired: have it renewed"),
+        ("other.run.ai", 1, True, "check the host in SOURCES__RUNAI__BASE_URL"),
+    ],
+    ids=["good", "unknown issuer", "expired", "wrong name"],
+)
+def test_a_private_ca_is_named_and_a_certificate_that_is_not_trusted_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    *,
+    name: str,
+    day: int,
+    is_trusted: bool,
+    said: str,
 ) -> None:
     ca = trustme.CA()
     ca.cert_pem.write_to_path(tmp_path / "ca.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("localhost").configure_cert(context)
+    ends = datetime.now(UTC) + timedelta(days=day)
+    ca.issue_cert(name, not_before=ends - timedelta(days=9), not_after=ends).configure_cert(context)
     with stub(HEALTHY, tls=context) as url:
         monkeypatch.setenv("SOURCES__RUNAI__BASE_URL", url)
         monkeypatch.setenv("SOURCES__RUNAI__TOKEN", "c4nary-token")
         if is_trusted:
             monkeypatch.setenv("SOURCES__RUNAI__CA_BUNDLE", str(tmp_path / "ca.pem"))
-        assert execute(["check"]) == code
+        assert execute(["check"]) == (2 if said else 0)
     shown = capsys.readouterr()
-    if is_trusted:
-        assert "✓ TLS               by the CAs in ca_bundle" in shown.out
-        # Where a file lies tells of the machine, and what `check` says is sent around.
-        assert str(tmp_path) not in shown.out
-    else:
-        assert "its issuer is unknown here: set SOURCES__RUNAI__CA_BUNDLE" in shown.err
+    assert said in shown.err
+    assert ("✓ TLS               by the CAs in ca_bundle" in shown.out) is not bool(said)
+    # Where a file lies tells of the machine, and what `check` says is sent around.
+    assert str(tmp_path) not in shown.out + shown.err
 
 
 def test_bad_configuration_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
