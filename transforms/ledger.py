@@ -15,7 +15,8 @@ import duckdb
 from transforms import models, runner
 from transforms.sql import count, instant, literal
 
-_AT_ONCE: Final = 1_000
+_ROWS_AT_ONCE: Final = 1_000
+_PODS_AT_ONCE: Final = 2_000
 
 
 def books() -> str:
@@ -87,23 +88,42 @@ def needs(
     with runner.workspace(con, kept="planned"):
         con.execute(f"create temp table plan_bounds as select {bounds}, {resolution} as resolution_seconds")
         con.execute(f"create temp table plan_types as from (values {rows}) as listed (metric, needs_gpu, place)")
-        wants, metric_needs = models.planning()
-        # Kept in the build database.
-        kept_models = models.upstream("known_pods")
-        for model in models.staging_of([wants]):
-            if model not in kept_models:
-                runner.run(con, model, as_="view")
+        wanted_types, wanted_lives, *_ = models.planning()
+        runner.run(con, wanted_types)
+        _show(con, wanted_lives)
+        con.execute("create temp table plan_pods as select pod_id from temp.wanted_lives order by pod_id")
+        # One where there is no pod: that nothing is to be asked is a plan too.
+        for start in range(0, max(count(con, "temp.plan_pods"), 1), _PODS_AT_ONCE):
+            _plan(con, start)
+    return count(con, "temp.planned")
+
+
+def _plan(con: duckdb.DuckDBPyConnection, start: int) -> None:
+    """Add to `planned` what is to be asked of some pods: of all at once it would not fit into memory."""
+    _, wanted_lives, wants, metric_needs = models.planning()
+    with runner.workspace(con, kept="planned"):
+        con.execute(f"create temp table plan_part as from temp.plan_pods limit {_PODS_AT_ONCE} offset {start}")
+        runner.restrict(con, "plan_part", as_="view")
+        _show(con, wanted_lives)
         runner.run(con, wants)
-        runner.restrict(con, wants.name, as_="view", inputs=["raw_pods", "raw_cluster_pods"])
         for model in models.staging_of([metric_needs]):
             runner.run(con, model, as_="view")
         runner.run(con, metric_needs)
-        con.execute("create temp table planned as from temp.metric_needs")
-    return count(con, "temp.planned")
+        con.execute("create temp table if not exists planned as from temp.metric_needs limit 0")
+        con.execute("insert into temp.planned from temp.metric_needs")
+
+
+def _show(con: duckdb.DuckDBPyConnection, model: models.Model) -> None:
+    """Make a model a view, with the staging models under it that the build database does not keep."""
+    kept = models.upstream("known_pods")
+    for below in models.staging_of([model]):
+        if below not in kept:
+            runner.run(con, below, as_="view")
+    runner.run(con, model, as_="view")
 
 
 def planned(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of `planned` in their order, some at a time."""
-    for start in range(0, count(con, "temp.planned"), _AT_ONCE):
-        page = f"from temp.planned where rowid between {start} and {start + _AT_ONCE - 1} order by rowid"
+    for start in range(0, count(con, "temp.planned"), _ROWS_AT_ONCE):
+        page = f"from temp.planned where rowid between {start} and {start + _ROWS_AT_ONCE - 1} order by rowid"
         yield from con.execute(page).fetchall()

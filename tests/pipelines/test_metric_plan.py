@@ -19,6 +19,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pipelines.metric_plan import MetricPlan
+from sources.runai.catalogue import CATALOGUE
 from sources.runai.reading.windows import MOST_SAMPLES, SETTLE_LAG, MetricTarget, Window, windows_of
 from sources.runai.schemas import TABLES
 from transforms import build as databases
@@ -127,20 +128,16 @@ def put(con: duckdb.DuckDBPyConnection, lives: list[Life], now: datetime) -> Non
         ended = None if life.ended is None else NOON + timedelta(seconds=life.ended)
         ended = None if ended is None or ended > now else ended
         if created <= now:
-            rows.append((f"pod-{number}", created, ended))
-    for table in ("known_pods", "raw_pods"):
-        con.execute(f"delete from build.main.{table}")
+            rows.append((f"pod-{number}", created, ended, life.has_gpu))
+    con.execute("delete from build.main.known_pods")
     con.executemany(
         """
         insert into build.main.known_pods by name
         select $1 as pod_id, 'w' as workload_id, 'Running' as phase, $2 as created_at, $3 as completed_at,
-            $3 is null as is_open, true as is_reachable, $2 as first_observed_at, $2 as last_observed_at
+            $3 is null as is_open, true as is_reachable, $2 as first_observed_at, $2 as last_observed_at,
+            $4 as has_gpu, false as shows_nim
         """,
         rows,
-    )
-    con.executemany(
-        "insert into build.main.raw_pods by name select $1 as id, $2 as requested_resources",
-        [(f"pod-{number}", json.dumps({"gpu": {"request": int(life.has_gpu)}})) for number, life in enumerate(lives)],
     )
 
 
@@ -209,6 +206,41 @@ def test_neighbours_are_asked_for_together_and_none_of_them_in_part(fresh: duckd
 
 
 HOUR: Final = timedelta(hours=1)
+
+
+def put_many(con: duckdb.DuckDBPyConnection, number: int) -> None:
+    """Pods that run since eight hours; every other one has a GPU."""
+    put(con, [Life(created=-8 * 3_600, ended=None, has_gpu=True)], NOON)
+    con.execute(
+        """
+        create or replace table build.main.known_pods as
+        select one.* replace (format('pod-{:06d}', number) as pod_id, number % 2 = 0 as has_gpu)
+        from build.main.known_pods as one cross join range($1) as numbers (number)
+        """,
+        [number],
+    )
+
+
+def test_a_plan_of_many_pods_fits_into_the_memory_of_the_build(fresh: duckdb.DuckDBPyConnection) -> None:
+    """One of all their types at once does not."""
+    put_many(fresh, 12_000)
+    plan = MetricPlan(fresh, tuple(CATALOGUE), NOON - 30 * HOUR, NOON, NOON, 60)
+    assert plan.size.pods == 12_000
+
+
+def test_pods_are_planned_in_parts_each_of_them_once(
+    fresh: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_many(fresh, 7)
+    plans = []
+    for pods in (1, 3, 7, 8):
+        monkeypatch.setattr(ledger, "_PODS_AT_ONCE", pods)
+        plans.append(list(MetricPlan(fresh, TYPES, NOON - 30 * HOUR, NOON, NOON, 60).targets()))
+    assert [target.pod_id for target in plans[0]] == [f"pod-{number:06d}" for number in range(7)]
+    assert [target.metrics for target in plans[0]] == [TYPES, TYPES[:1]] * 3 + [TYPES]
+    assert plans == [plans[0]] * 4
+
+
 # What the API tells of a pod that was seen an hour before noon, and of which stretch it is asked once.
 ODD: Final[dict[str, tuple[dict[str, Any], tuple[datetime, datetime] | None]]] = {
     "over before it began": ({"completed_at": NOON - 9 * HOUR, "is_open": False}, (NOON - 2 * HOUR, NOON - HOUR)),

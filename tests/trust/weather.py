@@ -39,6 +39,9 @@ _STORMS: Final = (
     Fault(kind="reset"),
 )
 
+# Requests of an hourly run; to a longer one no more happens than to one of these.
+_USUAL_CALLS: Final = 100
+
 _GUARDED: Final = ("list_pods", "count_pods", "get_workload_pods", "get_workload_pod_metrics", "all")
 
 # How a control plane is, for as long as it is of one version.
@@ -165,10 +168,10 @@ class Meddler:
 
     def __init__(self, simulator: Simulator, rng: Random, share: float) -> None:
         self._simulator, self._world, self._clock = simulator, simulator.world, simulator.world.clock
-        self._rng, self._share = rng, share
+        self._rng, self._share, self._chance = rng, share, share
         # Pods that were hidden once, and until when.
         self.hidden: dict[str, datetime] = {}
-        self._calls = self._expired_at = self._issued_at = 0
+        self._calls = self._expired_at = self._issued_at = self._begun_at = 0
         self._deeds = {
             "a tie is born": (4, self._bear),
             "a crowd is born": (0.3, self._crowd),
@@ -182,6 +185,11 @@ class Meddler:
         }
         self.done: Counter[str] = Counter()
 
+    def begin(self) -> None:
+        """A run begins: as much happens in a long one as in a short one, lest what is born makes the next one longer."""
+        self._chance = self._share * min(1.0, _USUAL_CALLS / max(1, self._calls - self._begun_at))
+        self._begun_at = self._calls
+
     def __call__(self, _number: int, seen: Seen) -> None:
         """Before a request is answered."""
         self._calls += 1
@@ -189,7 +197,7 @@ class Meddler:
             self._issued_at = self._calls
         self._clock.advance(timedelta(seconds=self._rng.uniform(0, 3)))
         self.reveal(self._clock.now())
-        if self._rng.random() < self._share:
+        if self._rng.random() < self._chance:
             weights = [weight for weight, _ in self._deeds.values()]
             (name,) = self._rng.choices(list(self._deeds), weights)
             self.done[name] += 1

@@ -24,8 +24,6 @@ stg_metric_lives as (select * from stg_metric_lives),
 
 stg_metric_wishes as (select * from stg_metric_wishes),
 
-stg_pod_equipment as (select * from stg_pod_equipment),
-
 stg_nim_pods as (select * from stg_nim_pods),
 
 metric_spans as (select * from metric_spans),
@@ -41,6 +39,8 @@ bounds as (
         stg_metric_lives.pod_id,
         stg_metric_lives.workload_id,
         stg_metric_lives.is_over,
+        stg_metric_lives.has_gpu,
+        stg_metric_lives.shows_nim,
         greatest(stg_metric_lives.began_at, wishes.floor_at) as born_at,
         least(stg_metric_lives.ended_at, wishes.settled_at) as wanted_to,
         wishes.as_of
@@ -59,11 +59,10 @@ lives as (
         greatest(
             bounds.born_at, case when pods.started_at < bounds.wanted_to then pods.started_at end
         ) as wanted_from,
-        stg_pod_equipment.has_gpu,
-        not stg_pod_equipment.shows_nim and stg_nim_pods.pod_id is null as is_no_nim
+        bounds.has_gpu,
+        not bounds.shows_nim and stg_nim_pods.pod_id is null as is_no_nim
     from pods
     inner join bounds using (pod_id)
-    inner join stg_pod_equipment using (pod_id)
     left join stg_nim_pods using (pod_id)
     where pods.started_at is not null or pods.phase is distinct from 'Pending'
 ),
@@ -97,15 +96,13 @@ weighed_gaps as (
         metric_gaps.*,
         metric_gaps.status in ('failed', 'not_found') as is_failed,
         -- What a pod without any sign of a NIM did not give once, it has not.
-        is_nim(metric_gaps.metric) and stg_nim_pods.pod_id is null and not stg_pod_equipment.shows_nim as is_no_nim,
+        is_nim(metric_gaps.metric) and lives.is_no_nim as is_no_nim,
         window_is_given_up(metric_gaps.window_to, metric_gaps.attempts, wishes.as_of) as is_given_up,
         -- One that was asked for before the end was known may lie behind it.
         metric_gaps.window_from < lives.wanted_to and metric_gaps.window_to > lives.wanted_from as is_in_life
     from metric_gaps
     inner join lives using (pod_id)
     cross join stg_metric_wishes as wishes
-    left join stg_pod_equipment using (pod_id)
-    left join stg_nim_pods using (pod_id)
 ),
 
 gaps as (

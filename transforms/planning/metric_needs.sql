@@ -7,8 +7,6 @@
 -- came without samples is final.
 with metric_wants as (select * from metric_wants),
 
-stg_pod_equipment as (select * from stg_pod_equipment),
-
 stg_nim_pods as (select * from stg_nim_pods),
 
 stg_pod_starts as (select * from stg_pod_starts),
@@ -18,16 +16,14 @@ fitting as (
         metric_wants.*,
         stg_pod_starts.started_at,
         is_nim(metric_wants.metric)
-        and not stg_pod_equipment.shows_nim
+        and not metric_wants.shows_nim
         and stg_nim_pods.pod_id is null as is_unlikely
     from metric_wants
-    inner join stg_pod_equipment using (pod_id)
     left join stg_nim_pods using (pod_id)
     left join stg_pod_starts using (pod_id)
     where
-        (stg_pod_equipment.has_gpu or not metric_wants.needs_gpu)
         -- One that waits for a node has no samples yet.
-        and (stg_pod_starts.started_at is not null or metric_wants.phase is distinct from 'Pending')
+        stg_pod_starts.started_at is not null or metric_wants.phase is distinct from 'Pending'
 ),
 
 worthwhile as (

@@ -1,67 +1,28 @@
--- One row per pod, metric and stretch of which samples are to be asked for, whether or not the pod can have them.
+-- One row per pod, metric and stretch of which samples are to be asked for.
 --
--- Wanted is a pod's life from the metric floor on. Of it, one stretch without a gap was asked for before: what lies
--- before it is asked for from its newest end backwards, what lies after it forwards. Within it, windows that are not
--- final are asked for again when they are due, until they are given up.
-with plan_bounds as (select * from plan_bounds),
+-- Of what is wanted of a pod's life, one stretch without a gap was asked for before: what lies before it is asked for
+-- from its newest end backwards, what lies after it forwards. Within it, windows that are not final are asked for again
+-- when they are due, until they are given up.
+with wanted_lives as (select * from wanted_lives),
 
-plan_types as (select * from plan_types),
-
-stg_metric_lives as (select * from stg_metric_lives),
+wanted_types as (select * from wanted_types),
 
 metric_spans as (select * from metric_spans),
 
 metric_gaps as (select * from metric_gaps),
 
-metrics_off as (select * from metrics_off),
-
--- What the control plane does not give is asked for again after a day.
-wanted_types as (
-    select plan_types.*
-    from plan_types
-    cross join plan_bounds
-    left join metrics_off using (metric)
-    where metrics_off.asked_at is null or metrics_off.asked_at <= plan_bounds.now_at - interval '24 hours'
-),
-
-lives as (
-    select
-        stg_metric_lives.pod_id,
-        stg_metric_lives.workload_id,
-        stg_metric_lives.phase,
-        stg_metric_lives.is_over,
-        stg_metric_lives.ended_at,
-        greatest(stg_metric_lives.began_at, plan_bounds.floor_at) as wanted_from,
-        least(stg_metric_lives.ended_at, plan_bounds.settled_at) as wanted_to,
-        plan_bounds.settled_at,
-        plan_bounds.now_at,
-        plan_bounds.resolution_seconds
-    from stg_metric_lives
-    cross join plan_bounds
-    where stg_metric_lives.workload_id is not null
-),
-
-wanted as (
-    select
-        *,
-        -- Of a pod that runs, whole steps only; of one that is over, all of the last one.
-        to_seconds(case when is_over then 0 else resolution_seconds - 1 end) as slack
-    from lives
-    where wanted_from < wanted_to
-),
-
 asked as (
     select
-        wanted.*,
+        wanted_lives.*,
         wanted_types.*,
         metric_spans.asked_from,
         metric_spans.asked_to,
         1 as attempt,
         false as was_failure,
         false as is_blank
-    from wanted
-    cross join wanted_types
-    left join metric_spans on wanted.pod_id = metric_spans.pod_id and wanted_types.metric = metric_spans.metric
+    from wanted_lives
+    inner join wanted_types on wanted_lives.has_gpu or not wanted_types.needs_gpu
+    left join metric_spans on wanted_lives.pod_id = metric_spans.pod_id and wanted_types.metric = metric_spans.metric
 ),
 
 before_what_was_asked as (
@@ -88,7 +49,7 @@ after_what_was_asked as (
 
 asked_again as (
     select
-        wanted.* replace (metric_gaps.resolution_seconds as resolution_seconds),
+        wanted_lives.* replace (metric_gaps.resolution_seconds as resolution_seconds),
         wanted_types.*,
         metric_gaps.window_from as since,
         metric_gaps.window_to as until,
@@ -99,12 +60,13 @@ asked_again as (
         epoch(metric_gaps.window_to - metric_gaps.window_from) / metric_gaps.resolution_seconds as steps
     from metric_gaps
     inner join wanted_types using (metric)
-    inner join wanted using (pod_id)
+    inner join wanted_lives
+        on metric_gaps.pod_id = wanted_lives.pod_id and (wanted_lives.has_gpu or not wanted_types.needs_gpu)
     where
-        not window_is_given_up(metric_gaps.window_to, metric_gaps.attempts, wanted.now_at)
+        not window_is_given_up(metric_gaps.window_to, metric_gaps.attempts, wanted_lives.now_at)
         -- Asked for in part, it would count as had.
-        and metric_gaps.window_to <= wanted.settled_at
-        and wanted.now_at >= window_due_at(
+        and metric_gaps.window_to <= wanted_lives.settled_at
+        and wanted_lives.now_at >= window_due_at(
             metric_gaps.status, metric_gaps.asked_at, metric_gaps.window_to, metric_gaps.attempts
         )
 ),
@@ -129,9 +91,9 @@ final as (
         pod_id,
         workload_id,
         metric,
-        needs_gpu,
         place,
         phase,
+        shows_nim,
         is_over,
         ended_at,
         since,

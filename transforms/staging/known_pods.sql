@@ -23,7 +23,11 @@
 -- absences bigint: Runs since its newest version that looked for it and did not find it.
 -- first_absent_at timestamptz: The as_of of the first such run.
 -- last_absent_at timestamptz: The as_of of the last such run.
+-- has_gpu boolean: A version of it may have a GPU.
+-- shows_nim boolean: A version of it shows that it may serve a NIM.
 with stg_pod_versions as (select * from stg_pod_versions),
+
+stg_pod_equipment as (select * from stg_pod_equipment),
 
 raw_pod_absences as (select * from raw_pod_absences),
 
@@ -72,9 +76,12 @@ final as (
         lives.last_observed_at,
         coalesce(misses.absences, 0) as absences,
         misses.first_absent_at,
-        misses.last_absent_at
+        misses.last_absent_at,
+        stg_pod_equipment.has_gpu,
+        stg_pod_equipment.shows_nim
     from stg_pod_versions as latest
     inner join lives using (pod_id)
+    inner join stg_pod_equipment using (pod_id)
     left join misses using (pod_id)
     where latest.is_latest
 )

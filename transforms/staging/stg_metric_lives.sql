@@ -23,7 +23,9 @@ final as (
             when deleted_at >= began_at then deleted_at
             when is_over then greatest(last_observed_at, began_at)
         end as ended_at,
-        is_over
+        is_over,
+        has_gpu,
+        shows_nim
     from births
 )
 
