@@ -217,6 +217,7 @@ class Soak:
         began = time.perf_counter()
         # Whoever learns of the upgrade asks no more for what is gone with it.
         asks_clusters = {"SOURCES__RUNAI__CLUSTER_PODS": str(here.api_version != NEW)}
+        self._meddler.begin()
         try:
             with mock.patch.dict(os.environ, asks_clusters):
                 result = here.run(metrics=plan.metrics, resolution=plan.resolution)
