@@ -53,15 +53,24 @@ parts as (
     where not pod_day_stretches.is_mig
 ),
 
+-- Shares are doubles, and what they give may be more than the whole by less than any clock can tell.
+shares as (
+    select
+        *,
+        least(cast(gpu_micros * coverage as decimal(38, 9)), gpu_micros) as covered,
+        least(cast(gpu_micros * coverage * utilization as decimal(38, 9)), covered) as used
+    from parts
+    where gpu_micros > 0
+),
+
 final as (
     select
         pod_id,
         day,
         node_pool,
-        sum(cast(gpu_micros * coverage as decimal(38, 9))) as covered_gpu_micros,
-        sum(cast(gpu_micros * coverage * utilization as decimal(38, 9))) as used_gpu_micros
-    from parts
-    where gpu_micros > 0
+        sum(covered) as covered_gpu_micros,
+        sum(used) as used_gpu_micros
+    from shares
     group by all
 )
 
