@@ -100,18 +100,23 @@ wanted as (
 
 told as (select * replace (coalesce(gpu, -1) as gpu) from pod_metrics_hourly where samples > 0),
 
+-- Of a stretch that was not asked for, none are expected.
 steps as (
-    select pod_id, metric, gpu, hour_at, count(*) as steps from truth group by all
+    select pod_id, metric, gpu, hour_at,
+        count(*) as steps,
+        case when bool_and(coalesce(status = 'ok', false)) then count(*) - 1 else 0 end as steps_asked
+    from truth
+    left join pod_metric_coverage using (pod_id, metric)
+    group by all
 ),
 
 compared as (
-    select pod_id, metric, gpu, hour_at, steps.steps,
+    select pod_id, metric, gpu, hour_at, steps.steps, greatest(steps_asked, wanted.instants) as least_steps,
         case
             when wanted.samples is null then 'made up'
             when told.samples is null then 'lost'
             when told.samples <> wanted.samples then 'samples'
-            when told.expected_samples not between greatest(steps.steps - 1, wanted.instants) and steps.steps
-                then 'expected_samples'
+            when told.expected_samples not between least_steps and steps.steps then 'expected_samples'
             when not told.coverage = wanted.instants / told.expected_samples then 'coverage'
             when told.value_min <> wanted.value_min then 'value_min'
             when told.value_max <> wanted.value_max then 'value_max'

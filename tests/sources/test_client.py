@@ -190,7 +190,7 @@ def test_throttled_requests_narrow_the_gate_for_all() -> None:
     with client(ScriptedPlane([serve]), concurrency=32, max_attempts=50) as api:
         assert len(list(api.map(lambda _number: api.get(PATH), range(300)))) == 300
         throttled = api.stats.snapshot().throttled
-    assert max(at_once) <= 12  # not 32: it feels its way up, and back
+    assert max(at_once) <= 16  # not 32: it feels its way up, and back
     assert 0 < throttled < 150
 
 

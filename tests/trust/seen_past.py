@@ -47,9 +47,9 @@ def history_differences(here: Scene, looks: Sequence[Look], unsure: set[str]) ->
 
 def _untrue(life: Life, rows: list[Row], looks: Sequence[Look], tick: int) -> Iterator[tuple[object, str]]:
     pod = life.pod
-    exact = {
-        instant // tick * tick for instant in (pod.created, pod.scheduled, pod.started, pod.restarted, pod.stopped)
-    }
+    # A sidecar starts a second later, and after a restart its start is the earliest that is shown.
+    changes = (pod.created, pod.scheduled, pod.started, pod.started + SECOND, pod.restarted, pod.stopped)
+    exact = {instant // tick * tick for instant in changes}
     if not rows or micros(rows[0]["valid_from"]) != pod.created // tick * tick or rows[-1]["valid_to"] is not None:
         yield "any", "not from its creation to the present"
     for row, before in zip(rows, [None, *rows], strict=False):

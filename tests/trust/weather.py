@@ -186,7 +186,7 @@ class Meddler:
         self.done: Counter[str] = Counter()
 
     def begin(self) -> None:
-        """A run begins: as much happens in a long one as in a short one, lest what is born makes the next one longer."""
+        """A run begins: in a long one happens no more than in a short one, lest what is born makes the next longer."""
         self._chance = self._share * min(1.0, _USUAL_CALLS / max(1, self._calls - self._begun_at))
         self._begun_at = self._calls
 
