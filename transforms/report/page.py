@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -56,6 +57,7 @@ def _by_pool(rows: list[Row]) -> list[list[Row]]:
     return [list(days) for _, days in groupby(rows, key=lambda row: row["place"])]
 
 
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_HERE),
