@@ -18,10 +18,9 @@ from pathlib import Path
 from queue import SimpleQueue
 
 HANG_SECONDS = 180
-# Plugins of pytest are not among them: it wants to import these itself.
 SLOW = (
     *("dlt", "dlt.pipeline.pipeline", "dlt.sources.helpers.requests", "duckdb", "pyarrow.dataset", "pyarrow.json"),
-    *("cryptography.x509", "httpx", "jinja2", "jwt", "pytest", "sqlglot", "uvicorn"),
+    *("cryptography.x509", "httpx", "hypothesis.strategies", "jinja2", "jwt", "pytest", "sqlglot", "uvicorn"),
 )
 _PRELOADED = Path(__file__).with_name("preloaded.py")
 
@@ -68,6 +67,7 @@ def hunt(
     with _copies(root, workers) as copies, ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
         benches = [stack.enter_context(bench(copy, slow)) for copy in copies]
         list(pool.map(_require_own, copies))
+        list(pool.map(_compile, copies))
         if not is_green:
             tests = sorted({d.test for d in defects})
             list(pool.map(_require_green, benches, [tests[part::workers] for part in range(workers)]))
@@ -94,7 +94,17 @@ class Bench:
 
     def pytest(self, tests: list[str]) -> tuple[int, str]:
         """The exit code of these tests, and all that pytest wrote."""
-        options = ["-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-o", "timeout=60"]
+        options = [
+            "-q",
+            "--no-header",
+            "--tb=short",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "pytest_timeout",
+            "-o",
+            "timeout=60",
+        ]
         asked = {"arguments": [*options, *tests], "seconds": HANG_SECONDS * len(tests)}
         if self.process.stdin is None or self.process.stdout is None:
             raise RuntimeError("the process that runs pytest has no pipes")
@@ -159,6 +169,12 @@ def _require_green(on: Bench, tests: list[str]) -> None:
         raise RuntimeError(f"red without any defect:\n{output}")
 
 
+def _compile(copy: Path) -> None:
+    # Held against the source by its hash: by size and second, as usual, a mutation could go unnoticed.
+    command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "."]
+    subprocess.run(command, cwd=copy, env=_environment(copy), check=True)
+
+
 # Where each package of the tree comes from when a test imports it.
 _WHERE = """
 import importlib.util, pathlib
@@ -168,8 +184,9 @@ for init in pathlib.Path.cwd().glob("*/__init__.py"):
 
 
 def _environment(copy: Path) -> dict[str, str]:
-    # Compiled files are told apart by size and second only: a mutation may change neither.
-    return {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    # Plugins other than the one that is asked for would take a third of most tests' time to load.
+    own = {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return {**os.environ, **own}
 
 
 @contextmanager
