@@ -61,7 +61,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         start_pod(here, "training", "nvcr.io/nim/meta/llama-3.1-8b-instruct:1.3.3")
         # Waits on its node while the first run looks.
         now = here.clock.now()
-        here.world.add(scheduled_at=now, started_at=now + timedelta(minutes=50))
+        created = now - timedelta(minutes=5)
+        here.world.add(created_at=created, scheduled_at=now, started_at=now + timedelta(minutes=50))
         here.advance(minutes=1)
         one.run(BASIC)
         patch.setenv("SOURCES__RUNAI__CLUSTER_PODS", "false")

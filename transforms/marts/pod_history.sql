@@ -5,8 +5,8 @@
 -- Stretches are half open, [valid_from, valid_to), without gap or overlap, from created_at (where that is null, from
 -- the first observation) into the current row. When versions begin to hold, and what timestamps alone prove, is told
 -- in stg_pod_changes and stg_pod_instants. Here, between the instant of a change and its observation, a new allocation
--- counts only from started_at; after completed_at or deleted_at nothing is allocated; and equal neighbours become one
--- stretch, which is inferred where no observation lies in it.
+-- counts only from started_at, and of a pod that never started not at all; after completed_at or deleted_at nothing is
+-- allocated; and equal neighbours become one stretch, which is inferred where no observation lies in it.
 --
 -- pod_id varchar: The pod; joins to `pods.pod_id`.
 -- valid_from timestamptz: Start of the stretch, included.
@@ -47,7 +47,10 @@ pieces as (
         case
             when filled.instant >= least(known_pods.completed_at, known_pods.deleted_at) then null
             when
-                filled.instant < stg_pod_starts.started_at
+                (
+                    filled.instant < stg_pod_starts.started_at
+                    or (stg_pod_starts.started_at is null and filled.state.phase = 'Pending')
+                )
                 and coalesce(filled.last_seen_index, -1) < filled.state.version_index
                 then filled.state.earlier_allocated
             else filled.state.allocated
