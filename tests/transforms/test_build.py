@@ -46,6 +46,9 @@ def test_known_pods_say_what_the_newest_version_said(build: Build, files: DuckDB
         "absences": 0,
         "first_absent_at": None,
         "last_absent_at": None,
+        # Nothing is known of what it asked for.
+        "has_gpu": True,
+        "shows_nim": False,
     }
 
 

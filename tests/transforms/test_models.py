@@ -81,7 +81,8 @@ def test_staging_reads_no_mart() -> None:
 
 
 def test_upstream_is_what_a_model_needs_and_no_more() -> None:
-    assert [model.name for model in models.upstream("known_pods")] == ["stg_pod_versions", "known_pods"]
+    needed = [model.name for model in models.upstream("known_pods")]
+    assert needed == ["stg_pod_equipment", "stg_pod_versions", "known_pods"]
 
 
 @pytest.mark.parametrize("mart", models.marts(), ids=lambda mart: mart.name)
