@@ -92,7 +92,7 @@ def test_samples_do_not_know_that_a_run_was_killed(tmp_path: Path, destination: 
         for place, (point, nth) in enumerate(WHILE_SAMPLING):
             assert kill(here, here.data_dir, point, nth, "basic") == KILLED, f"{point} {nth} was never reached"
             # Every second time only the destination is left, and the other times with the other destination.
-            if place % 2 == (destination == "duckdb"):
+            if place % 2 == (destination == "filesystem"):
                 shutil.rmtree(here.data_dir / "state")
             here.run(metrics="basic")
             here.run(data_dir=calm, metrics="basic")
