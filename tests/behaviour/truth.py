@@ -9,7 +9,7 @@ from simulator import TruthPod, World
 from simulator.instants import micros
 from sources.runai.reading.fields import as_instant
 
-_SAME = {
+SAME = {
     "pod_name": "name",
     "workload_id": "workloadId",
     "workload_name": "workloadName",
@@ -19,7 +19,7 @@ _SAME = {
     "priority_class": "priorityClassName",
     "phase": "k8sPhase",
 }
-_INSTANTS = {
+INSTANTS = {
     "created_at": "createdAt",
     "completed_at": "completedAt",
     "deleted_at": "deletedAt",
@@ -36,8 +36,8 @@ def offered(world: World, at: datetime, since: datetime | None = None) -> dict[s
 def expected(pod: TruthPod, version: str = "2.21") -> dict[str, Any]:
     """The columns of `pods` that follow from a pod's payload alone."""
     payload = pod.payload(version=version)
-    instants = {column: payload.get(field) for column, field in _INSTANTS.items()}
-    return {column: payload.get(field) for column, field in _SAME.items()} | {
+    instants = {column: payload.get(field) for column, field in INSTANTS.items()}
+    return {column: payload.get(field) for column, field in SAME.items()} | {
         column: None if text is None else as_instant(text) for column, text in instants.items()
     }
 

@@ -18,33 +18,20 @@ from simulator.world.payload import Manner, payload
 from simulator.world.pods import RESTARTED, SCHEDULED, STARTED
 from sources.runai.reading.fields import as_instant
 from tests.behaviour.scene import Scene
+from tests.behaviour.truth import INSTANTS, SAME
 
 Row = dict[str, Any]
 Part = dict[tuple[str, bool], tuple[Any, ...]]
 """What is requested or allocated of each resource, by its name and whether it is an extended one."""
 
-_TEXTS: Final = {
+_TEXTS: Final = SAME | {
     "pod_id": "id",
-    "pod_name": "name",
-    "workload_id": "workloadId",
-    "workload_name": "workloadName",
-    "project_id": "projectId",
-    "project_name": "projectName",
-    "cluster_id": "clusterId",
     "revision_id": "revisionId",
-    "priority_class": "priorityClassName",
-    "phase": "k8sPhase",
     "node_name": "nodeName",
     "node_pool": "currentNodePool",
     "pod_ip": "ip",
 }
-_INSTANTS: Final = {
-    "created_at": "createdAt",
-    "completed_at": "completedAt",
-    "deleted_at": "deletedAt",
-    "updated_at": "updatedAt",
-    "phase_updated_at": "k8sPhaseUpdatedAt",
-}
+_INSTANTS: Final = INSTANTS | {"updated_at": "updatedAt"}
 _AMOUNTS: Final = {"gpu": "gpu", "gpu_memory": "gpuMemory", "cpu": "cpu", "cpu_memory": "cpuMemory"}
 _UNITS: Final = {"gpu": "gpu", "cpu": "cores", "gpu_memory": "bytes", "cpu_memory": "bytes"}
 _COLUMNS: Final = {"gpu": "gpu", "gpu_memory": "gpu_memory_bytes", "cpu": "cpu_cores", "cpu_memory": "cpu_memory_bytes"}
