@@ -77,9 +77,12 @@ def run(which: str, arguments: list[str]) -> int:
         constraints.write_text("\n".join(ENVIRONMENTS[which](ROOT / "pyproject.toml")), encoding="utf-8")
         subprocess.run([sys.executable, "-m", "venv", python.parents[1]], check=True)
         pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
-        subprocess.run(
-            [*pip, "-qq", "install", "--constraint", str(constraints), "--editable", f"{ROOT}[dev]"], check=True
-        )
+        install = [*pip, "install", "--constraint", str(constraints), "--editable", f"{ROOT}[dev]"]
+        made = subprocess.run(install, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if made.returncode:
+            # With less of its chatter, pip does not say which versions exclude each other.
+            print(made.stdout, file=sys.stderr)
+            return made.returncode
         frozen = (line.partition("==") for line in _said([*pip, "freeze"]).splitlines())
         installed: dict[str, str] = {canonicalize_name(name): version for name, _, version in frozen}
         asked = asked_for(ROOT / "pyproject.toml")

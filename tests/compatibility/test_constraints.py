@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,18 @@ def test_everything_that_users_install_is_held_at_its_oldest() -> None:
         if not bound.version.endswith(".*"):
             assert Version(bound.version) in one.specifier
             assert Version("0.0.1") not in one.specifier
+
+
+def test_the_oldest_are_new_enough_for_dlt() -> None:
+    """dlt is held to one release, so that what it asks for here is what it asks for with the oldest of the others."""
+    held = {held.name: held for held in map(Requirement, lowest(PROJECT))}
+    oldest_python = {"python_version": "3.11", "extra": ""}
+    asked = [one for one in map(Requirement, requires("dlt") or ()) if one.name in held]
+    asked = [one for one in asked if one.marker is None or one.marker.evaluate(oldest_python)]
+    assert {one.name for one in asked} >= {"orjson", "sqlglot", "tenacity"}
+    for one in asked:
+        (bound,) = held[one.name].specifier
+        assert Version(bound.version) in one.specifier, str(one)
 
 
 def test_an_upper_bound_is_no_lower_one(tmp_path: Path) -> None:
