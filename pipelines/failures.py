@@ -38,6 +38,10 @@ _DUCKDB = (
         r"Corrupt database|Could not read enough bytes",
         "{file} is damaged: restore it from a backup, or move it away and run again to read what the API still offers",
     ),
+    (
+        r"^Out of Memory Error",
+        "the build ran out of memory, with all that it takes: report it; nothing that was read is lost",
+    ),
     (r"Permission denied|Read-only file system", "no permission to write {file}: mend it or choose another --data-dir"),
 )
 

@@ -155,7 +155,8 @@ def _next(settings: Settings) -> Text:
     """What to open next, as commands that can be pasted where the run was started."""
     folder = near(Layout(settings.data_dir).published)
     database = folder / DATABASE
-    query = f"import duckdb; print(duckdb.connect({str(database)!r}, read_only=True).sql('from pods limit 5'))"
+    # By name: a relation does not keep the connection open that DuckDB 1.4 made it from.
+    query = f"import duckdb; con = duckdb.connect({str(database)!r}, read_only=True); print(con.table('pods').limit(5))"
     python, script = near(Path(sys.executable)), near(ROOT / "pipelines" / "pods_pipeline.py")
     where = "" if settings.data_dir == DEFAULT_DATA_DIR else f" --data-dir {shlex.quote(str(near(settings.data_dir)))}"
     return facts(

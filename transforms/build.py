@@ -15,7 +15,7 @@ from typing import Self
 import duckdb
 
 from transforms import audit, ledger, models, refresh, runner, series, time_zones
-from transforms.database import HERE, connect
+from transforms.database import HERE, connect, with_room
 from transforms.errors import BuildBusy
 from transforms.layout import Layout
 from transforms.rate_card import TABLE, RateCard
@@ -113,13 +113,8 @@ class Build:
         if not loads:
             return TakenIn([], {}, 0, started_over)
         try:
-            with runner.workspace(self._con), transaction(self._con):
-                self._con.execute(f"create temp table new_loads as select unnest({literals(loads)}) as load_id")
-                rows = {table: self._append(raw, table, loads) for table in raw_tables() if table not in series.TABLES}
-                touched = self._touch()
-                self._pass_through(raw, loads)
-                self._con.execute("insert into build.main.taken_in from temp.new_loads")
-            series.merge(self._con, self.layout.series)
+            rows, touched = with_room(self._con, lambda: self._bring_in(raw, loads))
+            with_room(self._con, lambda: series.merge(self._con, self.layout.series))
         finally:
             raw.release(self._con)
             series.remove_unlisted(self._con, self.layout.series)
@@ -130,11 +125,11 @@ class Build:
 
         `as_of` defaults to the latest committed run's.
         """
-        return refresh.refresh(self._con, self.layout.series, as_of)
+        return with_room(self._con, lambda: refresh.refresh(self._con, self.layout.series, as_of))
 
     def audit(self) -> list[audit.Finding]:
         """Run every data test over the marts; an empty list means that all of them hold."""
-        return audit.audit(self._con, self.layout.series)
+        return with_room(self._con, lambda: audit.audit(self._con, self.layout.series))
 
     def start_over(self) -> None:
         """Throw both databases away; raw holds all of it."""
@@ -166,6 +161,16 @@ class Build:
 
     def _taken_in(self) -> set[str]:
         return {load for (load,) in self._con.execute("select load_id from build.main.taken_in").fetchall()}
+
+    def _bring_in(self, raw: RawStore, loads: list[str]) -> tuple[dict[str, int], int]:
+        """Take the loads' rows, all of them or none; return how many by table, and how many pods they concern."""
+        with runner.workspace(self._con), transaction(self._con):
+            self._con.execute(f"create temp table new_loads as select unnest({literals(loads)}) as load_id")
+            rows = {table: self._append(raw, table, loads) for table in raw_tables() if table not in series.TABLES}
+            touched = self._touch()
+            self._pass_through(raw, loads)
+            self._con.execute("insert into build.main.taken_in from temp.new_loads")
+        return rows, touched
 
     def _append(self, raw: RawStore, table: str, loads: list[str]) -> int:
         """Copy the loads' rows of one table, then drop what one committed load holds twice."""

@@ -21,7 +21,7 @@ ERRORS: Final = {
     # What is wrong with a model, its author is told, and no operator.
     *(name for name, kind in vars(errors).items() if isinstance(kind, type) and kind is not errors.ModelError),
 }
-WARNINGS: Final = {"warn", "append", "insert"}
+WARNINGS: Final = {"warn", "warning", "append", "insert"}
 # What these show are messages all of it: findings, and lines of a status.
 SHOWN: Final = ("pipelines/check.py", "pipelines/status.py")
 _SHORTEST: Final = 12
@@ -72,20 +72,21 @@ def _in_functions(path: Path) -> Iterator[str]:
 
 
 def _is_warning(node: ast.Call) -> bool:
-    """`….warn(…)`, and what `warnings_of` adds to what is `said`."""
+    """`….warn(…)`, what goes to the log as one, and what `warnings_of` adds to what is `said`."""
     of = node.func.value if isinstance(node.func, ast.Attribute) else None
     return isinstance(of, ast.Name | ast.Attribute) and ast.unparse(node.func).split(".")[-2:][0] in {
         "said",
         "report",
         "_report",
         "reading",
+        "_LOG",
     }
 
 
 def _constants(node: ast.expr) -> list[str]:
     """The constant parts of a text, in order; what is put between them is left out."""
     if isinstance(node, ast.Constant):
-        return [node.value] if isinstance(node.value, str) else []
+        return re.split(r"%[sd]", node.value) if isinstance(node.value, str) else []
     if isinstance(node, ast.JoinedStr):
         return [part.value for part in node.values if isinstance(part, ast.Constant) and isinstance(part.value, str)]
     if isinstance(node, ast.BinOp):

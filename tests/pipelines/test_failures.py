@@ -40,6 +40,11 @@ from transforms.errors import TransformError
         (duckdb.IOException('Could not write file "/d/w": No space left on device'), 1, "the disk is full (/d/w)"),
         (duckdb.OutOfMemoryException("max_temp_directory_size exceeded"), 1, "the disk is full"),
         (
+            duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block (1.8 GiB/1.8 GiB used)"),
+            1,
+            "the build ran out of memory, with all that it takes",
+        ),
+        (
             ZeroDivisionError("division by zero"),
             1,
             "unexpected ZeroDivisionError: division by zero. Run again with --debug",

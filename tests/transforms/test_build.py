@@ -196,15 +196,39 @@ def test_what_changed_since_the_last_publication_is_known(build: Build, files: D
     assert column(build, UNPUBLISHED) == ["a", "d"]
 
 
+@pytest.mark.pinned
 def test_a_batch_of_pods_leaves_room_in_the_memory(
     layout: Layout, files: DuckDBFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the models of a batch leave behind needs a part of it too, and a run that has read much another."""
     monkeypatch.setattr(database, "_MEMORY", "38MB")
+    monkeypatch.setattr(database, "_MORE_MEMORY", ())
     files.load("1", pods=[pod(f"pod-{number}") for number in range(600)], runs=[run()])
     with Build(layout) as build:
         build.take_in(files.store)
         assert build.refresh().rebuilt_pods == 600
+
+
+def test_names_of_a_megabyte_take_more_memory_and_end_nothing(
+    build: Build, files: DuckDBFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = 2**20
+    files.load("1", pods=[pod(f"{number}", name=f"{number}".ljust(long, "x")) for number in range(60)], runs=[run()])
+    refreshed(build, files.store)
+    assert build.audit() == []
+    told = rows(build, "select pod_id, rtrim(pod_name, 'x'), length(pod_name) from marts.pods order by pod_id::int")
+    assert told == [(f"{number}", f"{number}", long) for number in range(60)]
+    assert "does not fit into the memory of a build: again with 512MB" in caplog.text
+
+
+def test_what_even_the_most_memory_cannot_hold_ends_a_build(
+    layout: Layout, files: DuckDBFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_MEMORY", "20MB")
+    monkeypatch.setattr(database, "_MORE_MEMORY", ("21MB",))
+    files.load("1", pods=[pod(f"pod-{number}") for number in range(600)], runs=[run()])
+    with Build(layout) as build, pytest.raises(duckdb.OutOfMemoryException):
+        refreshed(build, files.store)
 
 
 def test_planning_sees_every_pod_after_a_refresh(build: Build, files: DuckDBFiles) -> None:

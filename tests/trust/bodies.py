@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sources.runai.reading.fields import as_instant, as_json
-from sources.runai.reading.measurements import LARGEST_READING, NO_INSTANT, Measurements
+from sources.runai.reading.measurements import LARGEST_READING, LONGEST_NAME, NO_INSTANT, TOO_LONG, Measurements
 
 # Metric, GPU, other labels as JSON, instant, value, and the text of what is no number.
 Sample = tuple[str, str | None, str | None, datetime, float | None, str | None]
@@ -43,13 +43,17 @@ def plainly(body: dict[str, Any]) -> Body:
         if not isinstance(part, dict) or not isinstance(part.get("type"), str):
             found.misplaced["a series of no type"] += 1
             continue
+        labels = _labels(part.get("labels"))
+        if max(map(len, (part["type"], *filter(None, labels)))) > LONGEST_NAME:
+            found.misplaced[TOO_LONG] += 1
+            continue
         for sample in _list(part.get("values"), found):
             try:
                 at = as_instant(sample["timestamp"])
             except (KeyError, TypeError, ValueError):
                 found.misplaced[NO_INSTANT] += 1
                 continue
-            found.samples.append((part["type"], *_labels(part.get("labels")), at, *_number(sample.get("value"))))
+            found.samples.append((part["type"], *labels, at, *_number(sample.get("value"))))
     found.misplaced["a series of no type"] += len(_list(body.get("histogram"), found))
     return found
 

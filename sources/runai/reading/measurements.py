@@ -26,6 +26,9 @@ from sources.runai.schemas import INSTANT
 LARGEST_READING: Final = 1e18
 """Values at or above are sentinels of the GPU driver for "no reading", such as 9.2e18."""
 NO_INSTANT: Final = "a sample without an instant"
+LONGEST_NAME: Final = 10_000
+"""Characters of a type or of labels: these stand beside every sample, where a megabyte becomes a terabyte."""
+TOO_LONG: Final = f"a series whose type or labels have more than {LONGEST_NAME:,} characters"
 
 _MOST_NESTED: Final = 2_000
 """Lists and objects that do not follow one another: a series takes three, Arrow's stack holds 5,000 in each other."""
@@ -58,6 +61,11 @@ class Series(NamedTuple):
     gpu: str | None
     labels: str | None
     length: int
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether no table can hold what stands beside each of its samples."""
+        return _is_too_long(self.metric, self.gpu, self.labels)
 
 
 @dataclass(frozen=True)
@@ -129,15 +137,18 @@ def _in_columns(body: bytes, names: Mapping[str, str]) -> Measurements:
         is_kept = samples.field("timestamp").is_valid()
         kept = pc.list_parent_indices(values).filter(is_kept).to_numpy()
         lengths, samples = np.bincount(kept, minlength=len(series)).tolist(), samples.filter(is_kept)
-    told = zip(
+    columns = zip(
         (names.get(name, name) for name in metrics.to_pylist()),
         labels.field("gpu").to_pylist(),
         _other_labels(labels),
         (length or 0 for length in lengths),
         strict=True,
     )
+    told = [Series(*one) for one in columns]
+    if any(one.is_too_long for one in told):
+        raise pa.ArrowInvalid(TOO_LONG)
     return Measurements(
-        [Series(*one) for one in told],
+        told,
         _instants(samples.field("timestamp")),
         *_numbers(samples.field("value")),
         misplaced=misplaced,
@@ -206,8 +217,12 @@ def _one_by_one(body: object, names: Mapping[str, str]) -> Measurements:
         if not isinstance(one, dict) or not isinstance(one.get("type"), str):
             misplaced["a series of no type"] += 1
             continue
+        empty = Series(names.get(one["type"], one["type"]), *_labels_of(one.get("labels")), 0)
+        if empty.is_too_long:
+            misplaced[TOO_LONG] += 1
+            continue
         samples = list(_samples(one.get("values"), misplaced))
-        series.append(Series(names.get(one["type"], one["type"]), *_labels_of(one.get("labels")), len(samples)))
+        series.append(empty._replace(length=len(samples)))
         rows += samples
     named: set[str] = set()
     distributions = list(_distributions(body.get("histogram"), names, named, misplaced))
@@ -240,23 +255,29 @@ def _distributions(
             misplaced["a series of no type"] += 1
             continue
         metric = names.get(part["type"], part["type"])
-        named.add(metric)
         labels = _as_object(part.get("labels"))
+        labels = as_json(labels) if labels else None
+        if _is_too_long(metric, labels):
+            misplaced[TOO_LONG] += 1
+            continue
+        named.add(metric)
         for one in _elements(part.get("values"), misplaced):
             data = one.get("data") if isinstance(one, dict) else None
             at = _instant(one.get("timestamp")) if isinstance(one, dict) else None
             if at is None or not isinstance(data, dict):
                 misplaced[NO_INSTANT if at is None else "a histogram without data"] += 1
                 continue
-            yield Distribution(
-                metric, as_json(labels) if labels else None, at, {name: _text(cell) for name, cell in data.items()}
-            )
+            yield Distribution(metric, labels, at, {name: _text(cell) for name, cell in data.items()})
 
 
 def _elements(found: object, misplaced: Counter[str]) -> list[Any]:
     if not isinstance(found, list | None):
         misplaced["what is no list where one belongs"] += 1
     return found if isinstance(found, list) else []
+
+
+def _is_too_long(*names: str | None) -> bool:
+    return any(len(name) > LONGEST_NAME for name in names if name is not None)
 
 
 def _labels_of(labels: object) -> tuple[str | None, str | None]:

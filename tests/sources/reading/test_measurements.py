@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sources.runai.json_body import parse_json
 from sources.runai.reading import measurements
-from sources.runai.reading.measurements import Measurements, measurements_of
+from sources.runai.reading.measurements import LONGEST_NAME, Measurements, measurements_of
 from sources.runai.reading.samples import Samples
 
 NAMES = {"DCGM_LINK": "LINK"}
@@ -266,6 +266,25 @@ def test_histograms_are_kept_with_their_labels() -> None:
         "a histogram without data": 1,
         "a series of no type": 1,
     }
+
+
+LONG = "x" * LONGEST_NAME
+
+
+@pytest.mark.parametrize("part", ["measurements", "histogram"])
+@pytest.mark.parametrize(
+    "long",
+    [{"type": f"{LONG}x"}, {"labels": {"gpu": f"{LONG}x"}}, {"labels": {"a": LONG}}, {"labels": f"{LONG}x"}],
+    ids=["type", "gpu", "labels", "labels that are a text"],
+)
+def test_what_would_stand_beside_each_sample_is_left_out_where_it_is_a_book(part: str, long: dict[str, Any]) -> None:
+    values = [{"value": "1", "data": {"a": "1"}, "timestamp": "2026-01-01T00:00:00Z"}]
+    sane = {"type": LONG, "labels": None, "values": values}
+    body = {"measurements": [], part: [{"type": "A", "labels": None, "values": values} | long, sane]}
+    found = measurements_of(json.dumps(body).encode(), {})
+    assert found.misplaced == {"a series whose type or labels have more than 10,000 characters": 1}
+    assert found.returned == {LONG}
+    assert len(found.values) + len(found.distributions) == 1
 
 
 @pytest.mark.parametrize("body", ['{"measurements":[{"type":"A","values":{}}]}', '{"measurements":[],"histogram":"x"}'])
