@@ -56,6 +56,18 @@ def newest(_project: Path) -> Iterable[str]:
     return ()
 
 
+# There is one of each a day, and pip tries hundreds before it finds two that go together.
+_HELD: Final = {"aiobotocore", "botocore"}
+
+
+def pinned(requirements: Path) -> Iterator[str]:
+    """The pins of packages that nobody asked for and that would take longer to find than the tests take to run."""
+    for line in requirements.read_text(encoding="utf-8").splitlines():
+        pin = line.removesuffix(" \\")
+        if pin.partition("==")[0] in _HELD:
+            yield pin
+
+
 ENVIRONMENTS: Final[dict[str, Callable[[Path], Iterable[str]]]] = {"lowest": lowest, "newest": newest}
 
 
@@ -74,7 +86,8 @@ def run(which: str, arguments: list[str]) -> int:
     """Make an environment in a folder of its own, and return what pytest ended with in it."""
     with tempfile.TemporaryDirectory(prefix=f"{which}-") as scratch:
         constraints, python = Path(scratch) / "constraints.txt", Path(scratch) / "venv" / "bin" / "python"
-        constraints.write_text("\n".join(ENVIRONMENTS[which](ROOT / "pyproject.toml")), encoding="utf-8")
+        held = [*ENVIRONMENTS[which](ROOT / "pyproject.toml"), *pinned(ROOT / "requirements.txt")]
+        constraints.write_text("\n".join(held), encoding="utf-8")
         subprocess.run([sys.executable, "-m", "venv", python.parents[1]], check=True)
         pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
         install = [*pip, "install", "--constraint", str(constraints), "--editable", f"{ROOT}[dev]"]

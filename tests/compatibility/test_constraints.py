@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from tests.compatibility.__main__ import ROOT, held_back, lowest, main, newest
+from tests.compatibility.__main__ import ROOT, asked_for, held_back, lowest, main, newest, pinned
 
 PROJECT = ROOT / "pyproject.toml"
 
@@ -48,6 +48,12 @@ def test_an_upper_bound_is_no_lower_one(tmp_path: Path) -> None:
     )
     assert list(lowest(project)) == ["a==1.5", "c==2.*"]
     assert list(newest(project)) == []
+
+
+def test_what_takes_long_to_find_is_pinned_and_nothing_that_was_asked_for() -> None:
+    held = [Requirement(line) for line in pinned(ROOT / "requirements.txt")]
+    assert {one.name for one in held} == {"aiobotocore", "botocore"}
+    assert {one.name for one in held}.isdisjoint(one.name for one in asked_for(PROJECT))
 
 
 def test_a_major_version_that_was_not_reached_is_told() -> None:
