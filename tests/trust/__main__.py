@@ -50,7 +50,12 @@ def main() -> int:
         began = time.monotonic()
         print(f"== {scene}, seed {asked.seed}", flush=True)
         options = {"days": asked.days} if scene == "soak" else {}
-        found += [(scene, goal) for goal in _play(scene, asked.seed, options)]
+        goals = _play(scene, asked.seed, options)
+        # At once, for whoever stops it before its hour is over.
+        for goal in goals:
+            said = "met   " if goal.is_met else "MISSED"
+            print(f"   {said} {goal.what}: {goal.found}; wanted {goal.wanted}", flush=True)
+        found += [(scene, goal) for goal in goals]
         print(f"== {scene}: {time.monotonic() - began:.0f} s", flush=True)
     # Errors and the names of tests hold brackets, which are no markup.
     console = Console(width=None if sys.stdout.isatty() else 120, markup=False, emoji=False)

@@ -47,13 +47,17 @@ def test_a_scene_that_raises_is_a_goal_missed_and_the_others_are_told(
     assert shown.err.startswith("Traceback")
 
 
-def test_nobody_is_kept_from_stopping_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_is_kept_from_stopping_it_and_what_was_played_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def play(_seed: int) -> list[Goal]:
         raise KeyboardInterrupt
 
-    stage(monkeypatch, kills=play)
+    stage(monkeypatch, readers=lambda _seed: [MET, MISSED], kills=play)
     with pytest.raises(KeyboardInterrupt):
         trust.main()
+    told = [line.strip() for line in capsys.readouterr().out.splitlines() if "; wanted" in line]
+    assert told == ["met    kills: 200; wanted >= 200", "MISSED rows lost: 1; wanted 0"]
 
 
 def test_each_scene_names_defects_that_were_planted_for_it() -> None:
