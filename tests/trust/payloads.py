@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -109,13 +108,18 @@ def _own(value: Any, place: int) -> Any:
 
 def pages(payloads: Sequence[bytes]) -> list[list[bytes]]:
     """Deal payloads to pages, those of one id to one page: twice in an answer is hostile, in two it is a change."""
-    count = -(-len(payloads) // _PAGES_OF)
-    dealt: defaultdict[int, list[bytes]] = defaultdict(list)
-    for payload in payloads:
+    alike: defaultdict[Any, list[bytes]] = defaultdict(list)
+    for place, payload in enumerate(payloads):
         value = parse_json(payload)
         mark = value.get("id") if isinstance(value, dict) else None
-        dealt[zlib.crc32(repr(mark).encode("utf-8", "replace")) % count].append(payload)
-    return list(dealt.values())
+        # What has no id that could be read is like nothing else.
+        alike[mark if isinstance(mark, str) else place].append(payload)
+    dealt: list[list[bytes]] = [[]]
+    for group in alike.values():
+        if dealt[-1] and len(dealt[-1]) + len(group) > _PAGES_OF:
+            dealt.append([])
+        dealt[-1] += group
+    return dealt
 
 
 def played(folder: Path, plain: Sequence[bytes], deleted: Sequence[bytes], bodies: Sequence[bytes]) -> Account:

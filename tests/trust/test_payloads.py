@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -96,6 +97,15 @@ def test_a_megabyte_may_stand_in_any_text() -> None:
     drawn_ones = {text_of(lengthened(value, Random(number))) for number in range(50)}
     assert len(drawn_ones) == 4
     assert {text.count(MEGABYTE.encode()) for text in drawn_ones} == {1}
+
+
+def test_no_page_is_so_long_that_another_is_asked_for() -> None:
+    alike = [text_of(POD | {"id": "a", "name": f"{number}"}) for number in range(300)]
+    nameless = [text_of({"id": None, "name": f"{number}"}) for number in range(900)]
+    dealt = pages([*nameless[:350], *alike, *nameless[350:]])
+    assert [*chain.from_iterable(dealt)] == [*nameless[:350], *alike, *nameless[350:]]
+    assert max(map(len, dealt)) == 400
+    assert [len({*alike} & {*page}) for page in dealt] == [0, 300, 0, 0]
 
 
 def test_hostile_pages_go_through_the_front_door() -> None:
