@@ -21,6 +21,7 @@ Row = dict[str, Any]
 State = tuple[str, str | None, str | None]
 """Phase, node and node pool."""
 
+_JUST_AFTER: Final = timedelta(microseconds=1)
 _CHANGES: Final = (SCHEDULED, STARTED, COMPLETED, DELETED)
 _INSTANTS: Final = ("created_at", "started_at", "completed_at", "last_updated_at")
 
@@ -56,11 +57,14 @@ def _untrue(life: Life, rows: list[Row], looks: Sequence[Look], tick: int) -> It
         at, start = row["valid_from"], micros(row["valid_from"])
         if before is not None and before["valid_to"] != at:
             yield at, f"the stretch before ends at {before['valid_to']}"
-        if start not in exact and not any(begin <= at <= end for begin, end in looks):
+        # A change that is cut to the tick in which the look before it lies holds from just after that look.
+        if start not in exact and not any(begin <= at <= end + _JUST_AFTER for begin, end in looks):
             yield at, "neither an instant of its life nor a look"
         # What is shown is cut to the tick, so that the change may lie a little later.
         was = _state(pod, start + tick - 1)
         told = _told(row)
+        if row["valid_to"] is not None and micros(row["valid_to"]) <= start + tick and told == _state(pod, start):
+            continue
         # When a pod got its node is told nowhere: the stretch in which that is first seen has it from its beginning.
         later = _state(pod, life.now if row["valid_to"] is None else micros(row["valid_to"]))
         if told not in {was, (was[0], None, None), (was[0], *later[1:])}:

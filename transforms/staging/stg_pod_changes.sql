@@ -2,7 +2,8 @@
 --
 -- The API's own instant for a change counts where it lies after the observation before and not after its own:
 -- completed_at where it is new, else k8s_phase_updated_at where the phase is new, else deleted_at where it is new.
--- Otherwise the change is dated by its observation.
+-- Otherwise the change is dated by its observation. Instants are cut to the second, at the coarsest: one in the second
+-- before the observation before may well lie after it, and counts as just after it.
 with stg_pod_versions as (select * from stg_pod_versions),
 
 stg_pod_starts as (select * from stg_pod_starts),
@@ -51,9 +52,15 @@ final as (
     select
         *,
         case
-            when is_newly_completed and completed_at between earliest and observed_at then completed_at
-            when is_new_phase and phase_updated_at between earliest and observed_at then phase_updated_at
-            when is_newly_deleted and deleted_at between earliest and observed_at then deleted_at
+            when
+                is_newly_completed and completed_at between earliest - interval '1 second' and observed_at
+                then greatest(completed_at, earliest)
+            when
+                is_new_phase and phase_updated_at between earliest - interval '1 second' and observed_at
+                then greatest(phase_updated_at, earliest)
+            when
+                is_newly_deleted and deleted_at between earliest - interval '1 second' and observed_at
+                then greatest(deleted_at, earliest)
             else observed_at
         end as holds_from
     from compared
