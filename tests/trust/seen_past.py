@@ -63,11 +63,13 @@ def _untrue(life: Life, rows: list[Row], looks: Sequence[Look], tick: int) -> It
         # What is shown is cut to the tick, so that the change may lie a little later.
         was = _state(pod, start + tick - 1)
         told = _told(row)
-        if row["valid_to"] is not None and micros(row["valid_to"]) <= start + tick and told == _state(pod, start):
-            continue
         # When a pod got its node is told nowhere: the stretch in which that is first seen has it from its beginning.
         later = _state(pod, life.now if row["valid_to"] is None else micros(row["valid_to"]))
-        if told not in {was, (was[0], None, None), (was[0], *later[1:])}:
+        true = {was, (was[0], None, None), (was[0], *later[1:])}
+        # A stretch within one tick may be all of it before the change.
+        if row["valid_to"] is not None and micros(row["valid_to"]) <= start + tick:
+            true.add(_state(pod, start))
+        if told not in true:
             yield at, f"{told}, not {was}"
         if (gpus := row["allocated_gpu"]) is not None:
             is_held = pod.scheduled // tick * tick <= start < life.until
