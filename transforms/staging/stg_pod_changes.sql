@@ -43,7 +43,8 @@ compared as (
         completed_at is not null and lag(completed_at) over pod is null as is_newly_completed,
         deleted_at is not null and lag(deleted_at) over pod is null as is_newly_deleted,
         (version_index = 0 or phase is distinct from earlier_phase) as is_new_phase,
-        coalesce(lag(observed_at) over pod + interval '1 microsecond', born_at) as earliest
+        coalesce(lag(observed_at) over pod + interval '1 microsecond', born_at) as earliest,
+        earliest - interval '1 second' as earliest_told
     from versions
     window pod as (partition by pod_id order by version_index)
 ),
@@ -53,13 +54,13 @@ final as (
         *,
         case
             when
-                is_newly_completed and completed_at between earliest - interval '1 second' and observed_at
+                is_newly_completed and completed_at between earliest_told and observed_at
                 then greatest(completed_at, earliest)
             when
-                is_new_phase and phase_updated_at between earliest - interval '1 second' and observed_at
+                is_new_phase and phase_updated_at between earliest_told and observed_at
                 then greatest(phase_updated_at, earliest)
             when
-                is_newly_deleted and deleted_at between earliest - interval '1 second' and observed_at
+                is_newly_deleted and deleted_at between earliest_told and observed_at
                 then greatest(deleted_at, earliest)
             else observed_at
         end as holds_from

@@ -62,11 +62,6 @@ class Series(NamedTuple):
     labels: str | None
     length: int
 
-    @property
-    def is_too_long(self) -> bool:
-        """Whether no table can hold what stands beside each of its samples."""
-        return _is_too_long(self.metric, self.gpu, self.labels)
-
 
 @dataclass(frozen=True)
 class Measurements:
@@ -145,7 +140,7 @@ def _in_columns(body: bytes, names: Mapping[str, str]) -> Measurements:
         strict=True,
     )
     told = [Series(*one) for one in columns]
-    if any(one.is_too_long for one in told):
+    if any(_is_too_long(one.metric, one.gpu, one.labels) for one in told):
         raise pa.ArrowInvalid(TOO_LONG)
     return Measurements(
         told,
@@ -217,12 +212,12 @@ def _one_by_one(body: object, names: Mapping[str, str]) -> Measurements:
         if not isinstance(one, dict) or not isinstance(one.get("type"), str):
             misplaced["a series of no type"] += 1
             continue
-        empty = Series(names.get(one["type"], one["type"]), *_labels_of(one.get("labels")), 0)
-        if empty.is_too_long:
+        metric, labels = names.get(one["type"], one["type"]), _labels_of(one.get("labels"))
+        if _is_too_long(metric, *labels):
             misplaced[TOO_LONG] += 1
             continue
         samples = list(_samples(one.get("values"), misplaced))
-        series.append(empty._replace(length=len(samples)))
+        series.append(Series(metric, *labels, len(samples)))
         rows += samples
     named: set[str] = set()
     distributions = list(_distributions(body.get("histogram"), names, named, misplaced))
