@@ -36,6 +36,22 @@ def test_a_difference_that_nothing_settles_is_read_again_after_growing_waits(her
     assert max(quiet) < 20 < min(in_vain)
 
 
+def test_pods_that_nobody_could_read_for_days_are_found_within_a_day_of_being_readable(tmp_path: Path) -> None:
+    config, broken = WorldConfig(pods=60, start=START), Switches(broken_rows=0.2)
+    with scene(tmp_path / "data", config=config, switches=broken, after=timedelta(days=3)) as made:
+        made.run(metrics="none")
+        unread = {pod.id for pod in made.shown().values() if pod.completed_at is not None} - made.pods().keys()
+        assert unread
+        for hours in (1, 2, 4, 8, 16, 32):
+            made.advance(hours=hours)
+            made.run(metrics="none")
+        made.simulator.switches = Switches()
+        made.advance(hours=24)
+        result = made.run(metrics="none")
+        assert unread <= made.pods().keys()
+        assert result.reading.counts_agree
+
+
 def test_a_pod_that_comes_late_is_found_among_differences_that_nothing_settles(one: Scene) -> None:
     one.simulator.switches = Switches(hidden_projects=(project_of_most_pods(one),), counts_hidden=True)
     one.run()

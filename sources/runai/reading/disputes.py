@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 FIRST_WAIT: Final = timedelta(hours=1)
-LONGEST_WAIT: Final = timedelta(days=7)
+LONGEST_WAIT: Final = timedelta(days=1)
+"""A row that nobody can read makes a difference too, and its pod must not wait long once it can be read again."""
 
 Days = tuple[date | None, date | None]
 """The first and last UTC day of a stretch of `createdAt`, both included; None is open."""

@@ -228,8 +228,8 @@ class PodReading:
         if not verdict.agrees:
             self.report.warn(
                 f"the API counts {api.alive} pods and {api.deleted} deleted ones, the warehouse expects "
-                f"{expected.alive} and {expected.deleted}; see pod_counts; days that differ are read again, at growing "
-                "intervals"
+                f"{expected.alive} and {expected.deleted}; see pod_counts; days that differ are read again, at "
+                "intervals that grow to a day"
             )
 
     def _warn_of_unborn(self) -> None:

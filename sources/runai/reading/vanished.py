@@ -10,13 +10,15 @@ from uuid import UUID
 
 from sources.runai.client import RunaiClient
 from sources.runai.errors import ApiError, NotFound, PermissionDenied, SignInError
-from sources.runai.reading.disputes import FIRST_WAIT, LONGEST_WAIT
+from sources.runai.reading.disputes import FIRST_WAIT
 from sources.runai.reading.known import KnownPod
 from sources.runai.reading.observations import Observations
 from sources.runai.reading.workloads import workload_pods
 
 MOST_WORKLOADS: Final = 50
 """Above this many look-ups, listing the days of the pods again costs fewer requests."""
+LONGEST_WAIT: Final = timedelta(days=7)
+"""Longer than for days whose counts differ: here nothing says that there is anything to be found."""
 FAILED: Final = "failed"
 
 
