@@ -17,36 +17,57 @@ PHASES: Final = (
 )
 """Points of which the call is a phase: moments are drawn within it too."""
 
+RESUMING: Final = ("draining", "learning", "copied", "committing", "committed", "taking in")
+"""Points at which a run that finds the leavings of a killed one is other than any: these alone strike it."""
+
 Calls = Mapping[str, list[float]]
 """By point, how long each call of it took in seconds, in a run that nothing struck."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What kind of run is struck: its destination, its metrics, and whether a run was committed before it."""
+    """What kind of run is struck: its destination, its metrics, and what was before it."""
 
     destination: str
     metrics: str
     is_first: bool
+    # The point at which the run before it was killed, if that was: what it left is to be finished.
+    killed_at: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """First, incremental, or the one that goes on after a kill."""
+        if self.killed_at:
+            return f"run after a kill at {self.killed_at}"
+        return "first run" if self.is_first else "incremental run"
 
     def __str__(self) -> str:
-        return f"{self.destination}, metrics {self.metrics}, {'first' if self.is_first else 'incremental'} run"
+        return f"{self.destination}, metrics {self.metrics}, {self.kind}"
+
+    def meets(self, point: str) -> bool:
+        """Whether blows at a point are for such runs."""
+        return self.killed_at is None or point in RESUMING
 
 
-STAGES: Final = [Stage(*drawn) for drawn in product(("duckdb", "filesystem"), ("basic", "none"), (False, True))]
+STAGES: Final = [
+    *(Stage(*drawn) for drawn in product(("duckdb", "filesystem"), ("basic", "none"), (False, True))),
+    *(Stage(*drawn, is_first=False, killed_at="committing") for drawn in product(("duckdb", "filesystem"), ["basic"])),
+]
 
 
 def dealt(calls: Mapping[Stage, Calls], seed: int) -> dict[Stage, list[Blow]]:
     """Blows for each stage: at every point that it reaches, and at a random moment within every phase.
 
-    At each, every kind strikes a first run and an incremental one. Which stage of these it strikes turns with the
-    point and the seed, so that seeds in a row bring every kind to every point of every stage.
+    At each, every kind strikes a first run and an incremental one, and where it matters one that goes on after a kill.
+    Which stage of these it strikes turns with the point and the seed, so that seeds in a row bring every kind to every
+    point of every stage.
     """
     random = Random(seed)
     drawn: dict[Stage, list[Blow]] = {stage: [] for stage in calls}
     places = [*product([False], POINTS), *product([True], PHASES)]
-    for is_first, (turn, (is_within, point)) in product((False, True), enumerate(places, start=seed)):
-        reaching = [stage for stage in calls if stage.is_first == is_first and calls[stage].get(point)]
+    kinds = dict.fromkeys(stage.kind for stage in calls)
+    for kind, (turn, (is_within, point)) in product(kinds, enumerate(places, start=seed)):
+        reaching = [stage for stage in calls if stage.kind == kind and stage.meets(point) and calls[stage].get(point)]
         # Stages that are fewer than the kinds are dealt more than one.
         for card in range(max(len(KINDS), len(reaching)) if reaching else 0):
             stage = reaching[card % len(reaching)]

@@ -83,7 +83,7 @@ class Theatre:
         self._here = here
         self.disk = disk
         self._data = disk / "data"
-        self._before, self._struck = home / "before", home / "struck"
+        self.before, self._struck = home / "before", home / "struck"
         self.twin = home / "twin.duckdb"
         self.calls: dict[str, list[float]] = {}
 
@@ -93,7 +93,16 @@ class Theatre:
             self._data.mkdir()
         else:
             _succeed(self._perform())
-        _copy(self._data, self._before)
+        _copy(self._data, self.before)
+
+    def kill_one_before(self) -> None:
+        """Where the run that is struck is to go on after a killed one, let that one be killed."""
+        if self.stage.killed_at is None:
+            return
+        end = self._perform(Blow("SIGKILL", self.stage.killed_at))
+        if end.code != _AGREED["SIGKILL"][0]:
+            raise RuntimeError(f"a run that was to be killed ended with {end.code}: {end.said}")
+        _copy(self._data, self.before)
 
     def play_calmly(self) -> None:
         """Run as if nothing happened: note what comes of it, and how long each call took."""
@@ -105,7 +114,7 @@ class Theatre:
 
     def strike(self, blow: Blow, machines: Sequence[str] = MACHINES) -> Tally:
         """Let a run be struck, and another one go on from what is left of it, on each of the machines."""
-        _copy(self._before, self._data)
+        _copy(self.before, self._data)
         end = self._perform(blow)
         make_room(self.disk)
         if end.seconds is None and end.code:
@@ -220,6 +229,7 @@ def theatres(seed: int, stages: list[Stage] = STAGES, pods: int = 60) -> Iterato
             here.world.complete(running[0].id)
             here.world.purge(running[1].id)
             for theatre in made:
+                theatre.kill_one_before()
                 theatre.play_calmly()
             yield made
         finally:

@@ -15,14 +15,18 @@ import pytest
 from simulator import WorldConfig
 from tests.behaviour.killed import POINTS
 from tests.behaviour.scene import scene
-from tests.trust.blows import PHASES, STAGES, Stage, dealt
+from tests.trust.blows import PHASES, RESUMING, STAGES, Stage, dealt
 from tests.trust.kills import MACHINES, Tally, Theatre, goals, theatres
 from tests.trust.victim import FULL, KINDS, Blow, End, filled_by
 
 pytestmark = pytest.mark.timeout(300)
 
 SEED = 5
-PLAYED: Final = [Stage("duckdb", "basic", is_first=False), Stage("filesystem", "none", is_first=False)]
+PLAYED: Final = [
+    Stage("duckdb", "basic", is_first=False),
+    Stage("filesystem", "none", is_first=False),
+    Stage("duckdb", "basic", is_first=False, killed_at="committing"),
+]
 WITH_METRICS: Final = {"series written"}
 """Points that only runs with metrics reach."""
 REACHED: Final = {
@@ -51,6 +55,11 @@ def test_a_run_reaches_the_points_of_its_stage(theatre: Theatre) -> None:
     assert [point for point in POINTS if theatre.calls[point]] == REACHED[theatre.stage]
 
 
+def test_a_run_after_a_kill_has_something_to_finish(theatre: Theatre) -> None:
+    waiting = list(theatre.before.glob("state/dlt/*/*/load/normalized/*"))
+    assert len(waiting) == (theatre.stage.killed_at is not None)
+
+
 def test_a_row_that_was_lost_or_doubled_shows(
     theatre: Theatre, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,10 +76,8 @@ def test_a_row_that_was_lost_or_doubled_shows(
 @pytest.mark.parametrize("seed", range(len(KINDS)))
 def test_every_kind_strikes_first_and_later_runs_at_every_point(seed: int) -> None:
     drawn = dealt(CALLS, seed)
-    struck = {(blow.kind, *place(blow), stage.is_first) for stage, blows in drawn.items() for blow in blows}
-    assert struck == {
-        (kind, *at, stage.is_first) for kind in KINDS for stage in STAGES for at in places(REACHED[stage])
-    }
+    struck = {(blow.kind, *place(blow), stage.kind) for stage, blows in drawn.items() for blow in blows}
+    assert struck == {(kind, *at, stage.kind) for kind in KINDS for stage in STAGES for at in places(stage)}
     assert {(blow.kind, stage) for stage, blows in drawn.items() for blow in blows} == set(product(KINDS, STAGES))
     assert sum(map(len, drawn.values())) >= 250
 
@@ -80,7 +87,7 @@ def test_seeds_in_a_row_bring_every_kind_to_every_point_of_every_stage() -> None
         (stage, blow) for seed in range(len(KINDS)) for stage, blows in dealt(CALLS, seed).items() for blow in blows
     ]
     struck = {(stage, blow.kind, *place(blow)) for stage, blow in drawn}
-    assert struck == {(stage, kind, *at) for stage in STAGES for kind in KINDS for at in places(REACHED[stage])}
+    assert struck == {(stage, kind, *at) for stage in STAGES for kind in KINDS for at in places(stage)}
 
 
 def test_a_run_that_a_full_disk_did_not_end_is_no_kill(tmp_path: Path) -> None:
@@ -122,6 +129,7 @@ def place(blow: Blow) -> tuple[str, bool]:
     return blow.point, blow.after_seconds > 0
 
 
-def places(points: list[str]) -> set[tuple[str, bool]]:
-    """Where a run that reaches these points can be struck."""
-    return {*product(points, [False]), *product(PHASES, [True])}
+def places(stage: Stage) -> set[tuple[str, bool]]:
+    """Where a run of the stage is to be struck."""
+    everywhere = {*product(REACHED[stage], [False]), *product(PHASES, [True])}
+    return everywhere if stage.killed_at is None else {at for at in everywhere if at[0] in RESUMING}
