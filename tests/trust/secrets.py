@@ -7,6 +7,7 @@ the warehouse, the build database, raw and published files.
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,8 @@ from unittest import mock
 from urllib.parse import quote
 
 import jwt
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from bench.rounds import Goal
 from simulator import Fault, Switches
@@ -98,6 +101,11 @@ ECHOES: Final = {
     "reset": Fault(kind="reset"),
     "redirect": Fault(kind="redirect", location=f"https://elsewhere.invalid/{CORE}?token={CORE}"),
 }
+
+
+def _signs_in(name: str) -> bool:
+    """Whether a failure is one of the account as it is configured, and reached with it."""
+    return name.partition(": ")[0] in {"list", "token", "check, token", *INSIDE}
 
 
 def _run_of(endpoint: str) -> Failure:
@@ -241,6 +249,23 @@ class Leaks:
 
 
 @contextmanager
+def from_a_file(folder: Path) -> Iterator[None]:
+    """Inside, the account is an application's, and stands in `.dlt/secrets.toml` alone."""
+    (folder / ".dlt").mkdir()
+    account = {"app_id": ACCOUNT[0], "app_secret": ACCOUNT[1]}
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in account.items()]
+    (folder / ".dlt" / "secrets.toml").write_text("\n".join(["[sources.runai]", *lines]), encoding="utf-8")
+    context = Container()[PluggableRunContext]
+    try:
+        with mock.patch.dict(os.environ, DLT_PROJECT_DIR=str(folder)):
+            del os.environ["SOURCES__RUNAI__CLIENT_ID"], os.environ["SOURCES__RUNAI__CLIENT_SECRET"]
+            context.reload_providers()
+            yield
+    finally:
+        context.reload_providers()
+
+
+@contextmanager
 def canaries(folder: Path) -> Iterator[Leaks]:
     """The tenant whose account, tokens, environment and proxy are canaries."""
     home = folder / "home"
@@ -288,6 +313,8 @@ def play(_seed: int) -> list[Goal]:
         with masked(umask), apart() as folder, canaries(folder) as leaks:
             if chosen:
                 leaks.play(chosen(folder))
+                with from_a_file(folder):
+                    leaks.play({f"{name}, of a file": fail for name, fail in chosen(folder).items() if _signs_in(name)})
             leaks.go_well()
         played.append(leaks)
         for line in dict.fromkeys([*leaks.search.found, *leaks.unfailed, *leaks.odd]):

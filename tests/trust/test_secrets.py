@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from unittest import mock
 from urllib.parse import quote
 
 import duckdb
@@ -18,10 +19,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.settings import ROOT
+from sources.runai.credentials import AppToken
 from tests.trust.apart import apart
 from tests.trust.rights import masked, odd_rights
 from tests.trust.search import Search
-from tests.trust.secrets import CORE, Leaks, canaries, failures
+from tests.trust.secrets import CORE, Leaks, canaries, failures, from_a_file
 
 ECHOES = ("list: echo", "token: echo in a page", "revision: echo", "check, list: echo")
 TOLD = ("run: a library that tells everything", "check: a library that tells everything")
@@ -63,6 +65,13 @@ def test_no_byte_of_a_canary_is_anywhere_after_failures_and_runs(leaks: Leaks) -
     assert list(leaks.odd)[:3] == []
     kinds = ("warehouse.duckdb", "raw/raw/*/*.parquet", "state/series/**/*.parquet", "state/logs/*.log")
     assert all([*leaks.here.door.data_dir.glob(kind)] for kind in (*kinds, "state/generations/*/report.html"))
+
+
+def test_no_byte_of_an_application_in_a_file_is_anywhere_after_failures(leaks: Leaks) -> None:
+    signed_in = mock.Mock(wraps=AppToken)
+    with from_a_file(leaks.folder), mock.patch("sources.runai.connection.AppToken", signed_in):
+        play(leaks, ("list: echo", "token: echo", TOLD[0]))
+    assert signed_in.called
 
 
 SPELLINGS: dict[str, Callable[[str], bytes]] = {
