@@ -1,9 +1,10 @@
 -- One row per version of a pod, dated: holds_from is the instant from which its phase, node and allocation hold.
 --
--- The API's own instant for a change counts where it lies after the observation before and not after its own:
--- completed_at where it is new, else k8s_phase_updated_at where the phase is new, else deleted_at where it is new.
--- Otherwise the change is dated by its observation. Instants are cut to the second, at the coarsest: one in the second
--- before the observation before may well lie after it, and counts as just after it.
+-- The API's own instant for a change counts where it is not after its observation: completed_at where it is new, else
+-- k8s_phase_updated_at where it and the phase are new, else deleted_at where it is new. Otherwise the change is dated
+-- by its observation. Before the observation before, completed_at alone counts: the cluster was out of touch when that
+-- was read. Instants are cut to the second, at the coarsest: one in the second before the observation before may well
+-- lie after it, and counts as just after it. No version holds from before the one before it.
 with stg_pod_versions as (select * from stg_pod_versions),
 
 stg_pod_starts as (select * from stg_pod_starts),
@@ -26,6 +27,7 @@ versions as (
         stg_pod_versions.completed_at,
         stg_pod_versions.deleted_at,
         stg_pod_starts.started_at,
+        stg_pod_starts.first_shown_index,
         least(known_pods.completed_at, known_pods.deleted_at) as ended_at,
         coalesce(known_pods.created_at, known_pods.first_observed_at) as born_at,
         -- The server's clock may run ahead of ours.
@@ -40,19 +42,24 @@ compared as (
         *,
         lag(phase) over pod as earlier_phase,
         lag(allocated) over pod as earlier_allocated,
+        lag(phase_updated_at) over pod as earlier_phase_updated_at,
         completed_at is not null and lag(completed_at) over pod is null as is_newly_completed,
         deleted_at is not null and lag(deleted_at) over pod is null as is_newly_deleted,
-        (version_index = 0 or phase is distinct from earlier_phase) as is_new_phase,
+        (
+            (version_index = 0 or phase is distinct from earlier_phase)
+            and phase_updated_at is distinct from earlier_phase_updated_at
+        ) as is_new_phase,
         coalesce(lag(observed_at) over pod + interval '1 microsecond', born_at) as earliest,
         earliest - interval '1 second' as earliest_told
     from versions
     window pod as (partition by pod_id order by version_index)
 ),
 
-final as (
+dated as (
     select
         *,
         case
+            when is_newly_completed and completed_at < earliest_told and version_index > 0 then completed_at
             when
                 is_newly_completed and completed_at between earliest_told and observed_at
                 then greatest(completed_at, earliest)
@@ -63,8 +70,15 @@ final as (
                 is_newly_deleted and deleted_at between earliest_told and observed_at
                 then greatest(deleted_at, earliest)
             else observed_at
-        end as holds_from
+        end as dated_at
     from compared
+),
+
+final as (
+    select
+        * exclude (dated_at),
+        max(least(dated_at, observed_at)) over (partition by pod_id order by version_index) as holds_from
+    from dated
 )
 
 select * from final

@@ -2,13 +2,18 @@
 --
 -- state is what begins to hold, null where nothing does; seen_index is the newest version observed at the instant.
 -- A pod is Pending from its creation. From its start on it is as the first version read after the start shows it
--- (unless it had left Pending before), save that an end phase shown there was Running until then. Of several states at
--- one instant the last one holds.
+-- (unless it had left Pending before), save that an end phase shown there was Running until then. A version that shows
+-- it Pending still, and knows of no start, was read while its cluster was out of touch, and does not count: it was
+-- Pending until just after that only where the start is in the second before. Of several states at one instant the last
+-- one holds.
 with stg_pod_changes as (select * from stg_pod_changes),
 
 states as (
     select
         *,
+        coalesce(
+            phase = 'Pending' and version_index < first_shown_index and observed_at >= started_at, false
+        ) as is_before_start,
         {
             'version_index': version_index,
             'phase': phase,
@@ -16,7 +21,14 @@ states as (
             'node_pool': node_pool,
             'allocated': allocated,
             'earlier_allocated': earlier_allocated
-        } as state
+        } as state,
+        greatest(
+            started_at,
+            born_at,
+            max(observed_at + interval '1 microsecond') filter (
+                where is_before_start and observed_at < started_at + interval '1 second'
+            ) over (partition by pod_id)
+        ) as runs_from
     from stg_pod_changes
 ),
 
@@ -27,7 +39,7 @@ first_versions as (
 
 first_started as (
     select * from states
-    where observed_at >= started_at
+    where observed_at >= started_at and not is_before_start
     qualify row_number() over (partition by pod_id order by version_index) = 1
 ),
 
@@ -51,14 +63,14 @@ creations as (
 starts as (
     select
         pod_id,
-        greatest(started_at, born_at) as instant,
+        runs_from as instant,
         0 as place,
         struct_update(state, phase := if(phase in ('Succeeded', 'Failed'), 'Running', phase)) as state,
         null as seen_index
     from first_started
     where
-        started_at < holds_from
-        and coalesce(started_at < ended_at, true)
+        runs_from < holds_from
+        and coalesce(runs_from < ended_at, true)
         -- A pod that was seen beyond Pending had started, whatever the clocks say.
         and (version_index = 0 or earlier_phase = 'Pending')
 ),
@@ -71,6 +83,7 @@ changes as (
         state,
         null as seen_index
     from states
+    where not (is_before_start and holds_from >= started_at)
 ),
 
 observations as (
