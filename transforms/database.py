@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import duckdb
 
-from transforms.sql import literal
+from transforms.sql import literal, scalar
 
 HERE = Path(__file__).parent
 _LOG = logging.getLogger(__name__)
@@ -41,10 +41,13 @@ def with_room(con: duckdb.DuckDBPyConnection, step: Callable[[], _Found]) -> _Fo
 
     OutOfMemoryException where even the most is too little.
     """
-    for more in _MORE_MEMORY:
+    # What a step before has needed stays.
+    raised = scalar(con, "select coalesce(getvariable('raised'), 0)")
+    for times, more in enumerate(_MORE_MEMORY[raised:], raised + 1):
         try:
             return step()
         except duckdb.OutOfMemoryException:
             _LOG.warning("what arrived does not fit into the memory of a build: again with %s", more)
             con.execute(f"set memory_limit = {literal(more)}")
+            con.execute(f"set variable raised = {times}")
     return step()

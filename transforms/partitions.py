@@ -6,6 +6,7 @@ A file's key is its month or day, `2026-07` or `2026-07-14`, or `unknown` for po
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -27,6 +28,8 @@ _OPTIONS = "format parquet, compression zstd"
 
 def write(con: duckdb.DuckDBPyConnection, folder: Path, before: Path | None) -> None:
     """Write every table below `folder`; files whose pods did not change since `before` are links to its files."""
+    # Whoever ran out of memory tries again.
+    shutil.rmtree(folder, ignore_errors=True)
     keys = _assign_files(con)
     for model in models.marts():
         target = folder / model.name

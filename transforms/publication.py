@@ -20,6 +20,7 @@ import duckdb
 from transforms import models, partitions, report, series
 from transforms.audit import Finding
 from transforms.build import Build
+from transforms.database import with_room
 from transforms.errors import PublicationStopped, ReportFailed
 from transforms.layout import PARQUET, Layout, sync
 from transforms.refresh import BuildReport
@@ -57,7 +58,8 @@ def publish(
     unfinished = layout.generations / f"{_UNFINISHED}{name}"
     try:
         unfinished.mkdir()
-        partitions.write(build.connection, unfinished / PARQUET, _before(layout, build))
+        before = _before(layout, build)
+        with_room(build.connection, lambda: partitions.write(build.connection, unfinished / PARQUET, before))
         series.link(build.connection, layout.series, unfinished / PARQUET)
         build.copy_marts(unfinished / DATABASE)
         _show_series(unfinished, layout.generations / name)

@@ -239,6 +239,20 @@ def test_a_step_that_ran_out_of_memory_is_done_again_with_more(failures: int, ca
     assert len(caplog.records) == min(failures, 2)
 
 
+def test_what_a_step_needed_stays_for_the_next() -> None:
+    had: list[str] = []
+    with database.connect(":memory:") as con:
+
+        def step() -> None:
+            had.append(scalar(con, "select current_setting('memory_limit')"))
+            if len(had) % 2:
+                raise duckdb.OutOfMemoryException
+
+        database.with_room(con, step)
+        database.with_room(con, step)
+    assert had == ["122.0 MiB", "488.2 MiB", "488.2 MiB", "1.8 GiB"]
+
+
 def test_planning_sees_every_pod_after_a_refresh(build: Build, files: DuckDBFiles) -> None:
     files.load("1.5", pods=[pod("a", completed_at=at(0)), pod("b")])
     refreshed(build, files.store)

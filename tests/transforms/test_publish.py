@@ -55,6 +55,23 @@ def parquet(layout: Layout, table: str) -> list[tuple[Any, ...]]:
         return con.execute(f"select *{hive} from read_parquet('{every}') order by all").fetchall()
 
 
+def test_files_that_do_not_fit_into_little_memory_are_written_with_more(
+    layout: Layout, either: RawFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, failures = partitions.write, [duckdb.OutOfMemoryException]
+
+    def fail_at_the_end(*args: Any) -> None:
+        write(*args)
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(partitions, "write", fail_at_the_end)
+    either.load("1.5", pods=[pod()], runs=[run()])
+    publish_all(layout, either)
+    assert failures == []
+    assert len(parquet(layout, "pods")) == 1
+
+
 def test_parquet_and_database_hold_the_same(layout: Layout, either: RawFiles) -> None:
     either.load(
         "1.5",

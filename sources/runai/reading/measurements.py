@@ -26,7 +26,7 @@ from sources.runai.schemas import INSTANT
 LARGEST_READING: Final = 1e18
 """Values at or above are sentinels of the GPU driver for "no reading", such as 9.2e18."""
 NO_INSTANT: Final = "a sample without an instant"
-LONGEST_NAME: Final = 10_000
+LONGEST_NAME: Final = 1_000
 """Characters of a type or of labels: these stand beside every sample, where a megabyte becomes a terabyte."""
 TOO_LONG: Final = f"a series whose type or labels have more than {LONGEST_NAME:,} characters"
 
@@ -215,6 +215,9 @@ def _one_by_one(body: object, names: Mapping[str, str]) -> Measurements:
         metric, labels = names.get(one["type"], one["type"]), _labels_of(one.get("labels"))
         if _is_too_long(metric, *labels):
             misplaced[TOO_LONG] += 1
+            if not _is_too_long(metric):
+                # It was answered: nobody is to take it for a type that is not served.
+                series.append(Series(metric, None, None, 0))
             continue
         samples = list(_samples(one.get("values"), misplaced))
         series.append(Series(metric, *labels, len(samples)))
@@ -252,10 +255,11 @@ def _distributions(
         metric = names.get(part["type"], part["type"])
         labels = _as_object(part.get("labels"))
         labels = as_json(labels) if labels else None
+        if not _is_too_long(metric):
+            named.add(metric)
         if _is_too_long(metric, labels):
             misplaced[TOO_LONG] += 1
             continue
-        named.add(metric)
         for one in _elements(part.get("values"), misplaced):
             data = one.get("data") if isinstance(one, dict) else None
             at = _instant(one.get("timestamp")) if isinstance(one, dict) else None
