@@ -25,9 +25,9 @@ from pipelines.progress import Progress, open_progress
 from pipelines.screen import near
 from pipelines.settings import (
     DEFAULT_DATA_DIR,
+    NothingLoaded,
     ProgressKind,
     Settings,
-    UsageError,
     parse_instant,
     parse_metrics,
     prepare,
@@ -246,10 +246,16 @@ def prune(
 
 
 def _need_warehouse(settings: Settings) -> None:
+    """Refuse what can be seen before the data directory is made; whether a load is committed, the lock has to wait for.
+
+    Raises:
+        NothingLoaded: there is no warehouse.
+    """
     from transforms import Layout
 
-    if settings.destination == "duckdb" and not Layout(settings.data_dir).warehouse.exists():
-        raise UsageError(f"nothing was ever loaded into {settings.data_dir}: start with a run.")
+    warehouse = Layout(settings.data_dir).warehouse
+    if settings.destination == "duckdb" and not warehouse.exists():
+        raise NothingLoaded(warehouse)
 
 
 def execute(arguments: Sequence[str]) -> int:
@@ -278,7 +284,8 @@ def _words(error: CycloptsError) -> str:
 def _watched(settings: Settings, command: str, run_id: str = "") -> Iterator[Progress]:
     """Progress on stderr and a log file, for the length of a run; its last line says how it ended.
 
-    A run that is refused, for another is at work or the pods here are another control plane's, leaves no log.
+    A run that is refused, for another is at work, the pods here are another control plane's or there are none, leaves
+    no log.
     """
     prepare(settings)
     listener = open_progress(settings.progress)
@@ -289,7 +296,7 @@ def _watched(settings: Settings, command: str, run_id: str = "") -> Iterator[Pro
         _LOG.info("arguments: %s", settings.arguments(), extra={"facts": {"command": called}})
         try:
             yield listener
-        except (LockHeld, AnotherPlane):
+        except (LockHeld, AnotherPlane, NothingLoaded):
             # Logs are of the runs that the directory takes in: a call that it refuses must not push theirs out.
             path.unlink()
             raise
