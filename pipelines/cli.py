@@ -22,7 +22,7 @@ from pipelines.lock import LockHeld
 from pipelines.logs import log_file, redact
 from pipelines.plane import AnotherPlane
 from pipelines.progress import Progress, open_progress
-from pipelines.screen import near
+from pipelines.screen import heard_or_not, near
 from pipelines.settings import (
     DEFAULT_DATA_DIR,
     NothingLoaded,
@@ -217,7 +217,6 @@ def rebuild(
 def report(*, data_dir: DataDir = DEFAULT_DATA_DIR, debug: Debug = False) -> int:  # noqa: ARG001 - `execute` looks at it
     """Write report.html again from the published tables, without the API. Runs and rebuild do so by themselves."""
     from pipelines.report import renew
-    from pipelines.screen import near
 
     print(near(renew(data_dir)))
     return 0
@@ -258,6 +257,7 @@ def _need_warehouse(settings: Settings) -> None:
         raise NothingLoaded(warehouse)
 
 
+@heard_or_not()
 def execute(arguments: Sequence[str]) -> int:
     """Run one command; whatever happens ends as an exit code and, if it failed, one sentence on stderr."""
     try:
