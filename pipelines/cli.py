@@ -22,12 +22,12 @@ from pipelines.lock import LockHeld
 from pipelines.logs import log_file, redact
 from pipelines.plane import AnotherPlane
 from pipelines.progress import Progress, open_progress
-from pipelines.screen import near
+from pipelines.screen import heard_or_not, near
 from pipelines.settings import (
     DEFAULT_DATA_DIR,
+    NothingLoaded,
     ProgressKind,
     Settings,
-    UsageError,
     parse_instant,
     parse_metrics,
     prepare,
@@ -217,7 +217,6 @@ def rebuild(
 def report(*, data_dir: DataDir = DEFAULT_DATA_DIR, debug: Debug = False) -> int:  # noqa: ARG001 - `execute` looks at it
     """Write report.html again from the published tables, without the API. Runs and rebuild do so by themselves."""
     from pipelines.report import renew
-    from pipelines.screen import near
 
     print(near(renew(data_dir)))
     return 0
@@ -246,12 +245,19 @@ def prune(
 
 
 def _need_warehouse(settings: Settings) -> None:
+    """Refuse what can be seen before the data directory is made; whether a load is committed, the lock has to wait for.
+
+    Raises:
+        NothingLoaded: there is no warehouse.
+    """
     from transforms import Layout
 
-    if settings.destination == "duckdb" and not Layout(settings.data_dir).warehouse.exists():
-        raise UsageError(f"nothing was ever loaded into {settings.data_dir}: start with a run.")
+    warehouse = Layout(settings.data_dir).warehouse
+    if settings.destination == "duckdb" and not warehouse.exists():
+        raise NothingLoaded(warehouse)
 
 
+@heard_or_not()
 def execute(arguments: Sequence[str]) -> int:
     """Run one command; whatever happens ends as an exit code and, if it failed, one sentence on stderr."""
     try:
@@ -278,7 +284,8 @@ def _words(error: CycloptsError) -> str:
 def _watched(settings: Settings, command: str, run_id: str = "") -> Iterator[Progress]:
     """Progress on stderr and a log file, for the length of a run; its last line says how it ended.
 
-    A run that is refused, for another is at work or the pods here are another control plane's, leaves no log.
+    A run that is refused, for another is at work, the pods here are another control plane's or there are none, leaves
+    no log.
     """
     prepare(settings)
     listener = open_progress(settings.progress)
@@ -289,7 +296,7 @@ def _watched(settings: Settings, command: str, run_id: str = "") -> Iterator[Pro
         _LOG.info("arguments: %s", settings.arguments(), extra={"facts": {"command": called}})
         try:
             yield listener
-        except (LockHeld, AnotherPlane):
+        except (LockHeld, AnotherPlane, NothingLoaded):
             # Logs are of the runs that the directory takes in: a call that it refuses must not push theirs out.
             path.unlink()
             raise

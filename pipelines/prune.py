@@ -33,6 +33,7 @@ def prune(settings: Settings) -> Spared:
 
     Raises:
         LockHeld: a run works on this data directory.
+        NothingLoaded: no load is committed at this destination.
         PruneRefused: a copy of raw was not equal to it; raw is as it was.
         UsageError: a dry run found packages that would have to be loaded first.
     """
@@ -44,7 +45,7 @@ def prune(settings: Settings) -> Spared:
         # Packages that wait have rows whose load is not committed yet: these must not be taken for dead ones.
         drained = warehouse.drain()
         shutil.rmtree(layout.spill, ignore_errors=True)
-        raw = prune_raw(warehouse.raw(), layout.spill, dry_run=settings.dry_run)
+        raw = prune_raw(warehouse.loaded(), layout.spill, dry_run=settings.dry_run)
         generations = old_generations(layout)
         leavings = [*warehouse.loaded_packages(), *_drafts(layout)]
         gone = [*generations, *leavings]

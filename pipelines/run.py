@@ -274,7 +274,9 @@ def rebuild(settings: Settings, *, progress: Progress = SILENT) -> RunResult:
 
     Raises:
         LockHeld: another run works on this data directory.
+        NothingLoaded: no load is committed at this destination.
         PublicationStopped: an audit failed; the last good generation stays in place.
+        RunsForgotten: runs that are published are not in raw; the last good generation stays in place.
         UsageError: the settings of the reports cannot work.
     """
     layout, answers = Layout(settings.data_dir), reporting()
@@ -282,6 +284,7 @@ def rebuild(settings: Settings, *, progress: Progress = SILENT) -> RunResult:
     with Lock(layout.state), _open_build(layout, answers) as build:
         warehouse = Warehouse(settings)
         result = RunResult(uuid4().hex, as_of=now, started_at=now, drained_loads=warehouse.drain())
+        warehouse.loaded()
         build.start_over()
         _publish(result, layout, build, warehouse, progress)
         return result

@@ -25,6 +25,15 @@ class UsageError(Exception):
     """The command line asks for something that cannot be done; the message is one sentence (exit code 2)."""
 
 
+class NothingLoaded(UsageError):
+    """There is no raw to work on at the destination (exit code 2)."""
+
+    def __init__(self, place: object) -> None:
+        super().__init__(
+            f"nothing was ever loaded into {place}: start with a run, or name another --destination or --data-dir."
+        )
+
+
 @dataclass(frozen=True)
 class Settings:
     """The arguments of one run; `since` and `until` are UTC instants, `resolution` is in seconds.

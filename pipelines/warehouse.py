@@ -15,7 +15,7 @@ from dlt.common.configuration.exceptions import ConfigFieldMissingException
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 
-from pipelines.settings import Settings
+from pipelines.settings import NothingLoaded, Settings
 from sources.runai import empty_tables
 from sources.runai.schemas import TABLES
 from transforms import DuckDBRaw, Layout, ParquetRaw, RawStore
@@ -131,6 +131,17 @@ class Warehouse:
             msg = f"{type(client).__name__} is no filesystem"
             raise TypeError(msg)
         return ParquetRaw(client.fs_client, client.dataset_path)
+
+    def loaded(self) -> RawStore:
+        """The raw tables, for what is to be made of them alone.
+
+        Raises:
+            NothingLoaded: no load is committed there, so that all that would be made of them is empty.
+        """
+        raw = self.raw()
+        if not raw.committed_loads():
+            raise NothingLoaded(self._layout.warehouse if self._destination == "duckdb" else self._bucket())
+        return raw
 
     def _dlt_destination(self) -> Any:
         if self._destination == "duckdb":

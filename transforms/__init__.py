@@ -15,6 +15,7 @@ from transforms.errors import (
     PruneRefused,
     PublicationStopped,
     ReportFailed,
+    RunsForgotten,
     TransformError,
     UnknownTimeZone,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "RateCard",
     "RawStore",
     "ReportFailed",
+    "RunsForgotten",
     "TakenIn",
     "Thresholds",
     "TransformError",

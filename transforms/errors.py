@@ -8,6 +8,7 @@ TransformError
 ├── ReportFailed          there is nothing that a report could be made of
 ├── BadRateCard           a rate card cannot be read, or contradicts itself
 ├── PruneRefused          a copy of raw does not hold all that it must, or may not take its place
+├── RunsForgotten         raw knows none of the runs that are published
 └── PublicationStopped    an audit found what must not be published
 """
 
@@ -50,6 +51,10 @@ class BadRateCard(TransformError):
 
 class PruneRefused(TransformError):
     """A copy of raw is not equal to what it is to stand for, or may not take its place; nothing was removed."""
+
+
+class RunsForgotten(TransformError):
+    """Raw knows no run although some are published: it is not the raw that the published tables were made from."""
 
 
 class PublicationStopped(TransformError):

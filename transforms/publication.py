@@ -21,7 +21,7 @@ from transforms import models, partitions, report, series
 from transforms.audit import Finding
 from transforms.build import Build
 from transforms.database import with_room
-from transforms.errors import PublicationStopped, ReportFailed
+from transforms.errors import PublicationStopped, ReportFailed, RunsForgotten
 from transforms.layout import PARQUET, Layout, sync
 from transforms.refresh import BuildReport
 
@@ -48,10 +48,16 @@ def publish(
 ) -> Generation:
     """Write a generation and point `published` at it, atomically; a kill at any moment leaves the one before.
 
-    Raises PublicationStopped where the audit found an error. Old generations that nobody should read any more go.
+    Raises PublicationStopped where the audit found an error, and RunsForgotten where the one before knows runs and this
+    one none. Old generations that nobody should read any more go.
     """
     if errors := [finding for finding in findings if finding.severity == "error"]:
         raise PublicationStopped(errors)
+    if not built.rows["runs"] and (runs := _published_runs(layout)):
+        raise RunsForgotten(
+            f"raw knows no run, and what is published has {runs:,}: "
+            "give the --destination, or the bucket_url, that these were loaded into"
+        )
     layout.generations.mkdir(parents=True, exist_ok=True)
     _remove_unfinished(layout)
     name = _next_name(layout)
@@ -162,6 +168,13 @@ def _next_name(layout: Layout) -> str:
     """Return `<UTC stamp>-<n>`, later in order than every generation that is there."""
     number = max(map(_number, _generations(layout)), default=0) + 1
     return f"{datetime.now(UTC).strftime(_STAMP)}-{number:06d}"
+
+
+def _published_runs(layout: Layout) -> int:
+    folder = current(layout)
+    if folder is None:
+        return 0
+    return int(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["tables"]["runs"]["rows"])
 
 
 def _before(layout: Layout, build: Build) -> Path | None:

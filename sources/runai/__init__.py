@@ -225,7 +225,7 @@ def cluster_pods(
         client: a signed-in client; by default one made from dlt's configuration.
         known_hashes: content hash by pod id; pods that are the same add no row.
         known_rejects: fingerprints of unreadable payloads that are kept already; these add no row.
-        report: gets a warning for each cluster where the endpoint is gone.
+        report: gets a warning for each cluster whose list could not be had.
 
     Yields:
         Arrow tables for `cluster_pods` and `rejects`.

@@ -4,11 +4,14 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from simulator import Fault
+from sources.runai.errors import BrokenAnswer
 from sources.runai.reading.cluster_pods import read_cluster_pods
 from sources.runai.reading.known import NothingKnown
+from sources.runai.reading.listing import as_page
 from sources.runai.reading.observations import Observations, ReadingReport
 from tests.behaviour.scene import START, scene
 from tests.sources.scripted import ScriptedPlane, client, problem
@@ -66,3 +69,28 @@ def test_a_control_plane_that_refuses_it_is_told_of_and_is_no_failure(status: in
     with client(ScriptedPlane([problem(status)])) as api:
         assert list(read_cluster_pods(api, ["c"], seen, known_hashes={})) == []
     assert [warning.split()[0] for warning in report.warnings] == [str(status)]
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        (httpx.Response(200, json={"pods": []}), "/v1/k8s/clusters/odd/pods answered without a list of pods"),
+        (httpx.Response(200, text="<title>Sign in</title>"), "an HTML page titled Sign in"),
+        (httpx.Response(207, json=[]), "207 on GET /v1/k8s/clusters/odd/pods"),
+    ],
+    ids=["another shape", "a page", "another status"],
+)
+def test_an_odd_answer_is_told_of_and_the_next_cluster_is_read(odd: httpx.Response, said: str) -> None:
+    report = ReadingReport()
+    seen = Observations(NothingKnown(), report, created_until=START, deleted_since=START)
+    plane = ScriptedPlane([odd, httpx.Response(200, json=[{"podId": "a"}])])
+    with client(plane, max_attempts=1) as api:
+        ((table, rows),) = read_cluster_pods(api, ["odd", "c"], seen, known_hashes={})
+    assert (table, rows.column("pod_id").to_pylist()) == ("cluster_pods", ["a"])
+    (warning,) = report.warnings
+    assert said in warning
+
+
+def test_an_odd_answer_of_the_list_of_pods_itself_is_a_failure() -> None:
+    with pytest.raises(BrokenAnswer, match="answered without a list of pods; is the base URL"):
+        as_page([], START, "/api/v1/workloads/pods")

@@ -30,6 +30,7 @@ JOBS = {one["metadata"]["name"]: one for one in MANIFESTS if one["kind"] == "Cro
 CONTAINERFILE = (DEPLOY / "Containerfile").read_text()
 # Of the first stage: what is taken from the project, and where it goes.
 COPIES = re.findall(r"^COPY (?!--from)(.+) (\S+)$", CONTAINERFILE, re.MULTILINE)
+README = (ROOT / "README.md").read_text()
 CRON = (DEPLOY / "runai-pods.cron").read_text()
 CRON_VARIABLES = dict(re.findall(r"^([A-Z]+)=(.+)$", CRON, re.MULTILINE))
 # When, as whom, and what: five fields, one, and the rest.
@@ -184,6 +185,17 @@ def test_cron_hands_credentials_over_in_the_environment(tmp_path: Path) -> None:
         ("runai-pods is stale\n", "status: \n"),
         ("", "prune: canary of $HOME\n"),
     ]
+
+
+def test_cron_mails_nothing_of_a_run_that_went_well_by_the_readme(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\necho a summary\necho an error >&2\n")
+    program.chmod(0o700)
+    ((when, command),) = re.findall(r"^```crontab\n((?:[\d*/]+ ){5})(.+)\n```$", README, re.MULTILINE)
+    assert is_schedule(when)
+    here = command.replace("/srv/runai-pods/.venv/bin/python", str(program))
+    done = subprocess.run(["/bin/sh", "-c", here], capture_output=True, text=True, check=True, env={})
+    assert (done.stdout, done.stderr) == ("", "an error\n")
 
 
 def test_the_units_of_systemd_are_valid(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pipelines.cli import execute
 from pipelines.logs import logs
 from pipelines.settings import ROOT
 from simulator import Clock, Fault, Simulator, Switches, World, WorldConfig
+from tests.pipelines.test_screen import unheard
 
 SCRIPT = ROOT / "pipelines" / "pods_pipeline.py"
 SECRET = "c4nary-secret"
@@ -150,6 +151,17 @@ def test_a_tenant_is_copied_and_checked(plane: Simulator, capsys: pytest.Capture
         assert kind in screen
         assert "samples" not in screen
         assert "! " not in screen
+    assert plane.requests
+
+
+@pytest.mark.parametrize(("stream", "how"), [("stdout", "full"), ("stderr", "left")])
+def test_a_run_that_nobody_hears_has_published(
+    plane: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stream: str, how: str
+) -> None:
+    with unheard(how) as descriptor, monkeypatch.context() as patch:
+        patch.setattr(sys, stream, open(descriptor, "w", closefd=False))  # noqa: SIM115
+        assert execute(["--progress", "plain", "--metrics", "none", "--data-dir", str(tmp_path / "data")]) == 0
+    assert (tmp_path / "data" / "published" / "runai.duckdb").exists()
     assert plane.requests
 
 

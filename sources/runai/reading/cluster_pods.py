@@ -60,16 +60,13 @@ def read_cluster_pods(
 ) -> Iterator[Batch]:
     """Yield the pods of each cluster, those whose content is known to be the same left out.
 
-    A control plane that no longer has the endpoint is a warning and the end, not a failure.
-
-    Raises:
-        BrokenAnswer: an answer is no list.
+    A control plane that refuses the list, no longer has it or answers oddly is warned of: nothing else hangs on it.
     """
     for cluster_id in cluster_ids:
         path = f"/v1/k8s/clusters/{quote(cluster_id, safe='')}/pods"
         try:
             reply: Reply[Any] = client.get(path)
-        except (PermissionDenied, BadRequest) as error:
+        except (PermissionDenied, BadRequest, BrokenAnswer) as error:
             seen.report.warn(str(error))
             continue
         except NotFound:
@@ -79,7 +76,8 @@ def read_cluster_pods(
             )
             continue
         if not isinstance(reply.body, list):
-            raise BrokenAnswer(f"{path} answered without a list of pods")
+            seen.report.warn(f"{path} answered without a list of pods")
+            continue
         for payload in reply.body:
             if not isinstance(payload, dict) or not isinstance(payload.get("podId"), str):
                 seen.reject("cluster_pods", payload, "the pod has no podId", reply.received_at)

@@ -1,0 +1,75 @@
+"""`rebuild` and `prune` where raw is not what the published tables were made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import execute
+from pipelines.logs import logs
+from tests.transforms.raw_files import DuckDBFiles, ParquetFiles, RawFiles, pod, run
+from transforms import Build, Layout, publish
+
+FILES: dict[str, type[DuckDBFiles | ParquetFiles]] = {"duckdb": DuckDBFiles, "filesystem": ParquetFiles}
+EITHER = pytest.mark.parametrize("other", FILES)
+
+
+def files(layout: Layout, destination: str) -> RawFiles:
+    layout.data_dir.mkdir(exist_ok=True)
+    return FILES[destination](layout.data_dir)
+
+
+@pytest.fixture
+def layout(tmp_path: Path, other: str) -> Layout:
+    """A data directory with a run, loaded into another destination than the test asks for."""
+    layout = Layout(tmp_path / "data")
+    (loaded,) = (files(layout, destination) for destination in FILES if destination != other)
+    loaded.load("1.5", pods=[pod("a")], runs=[run(3)])
+    with Build(layout) as build:
+        build.take_in(loaded.store)
+        publish(layout, build, build.refresh(), [])
+    return layout
+
+
+def call(layout: Layout, command: str, destination: str) -> int:
+    """The exit code; what is published is never another."""
+    options = ["--progress", "none"] if command == "rebuild" else []
+    was = layout.published.resolve()
+    code = execute([command, "--destination", destination, *options, "--data-dir", str(layout.data_dir)])
+    assert layout.published.resolve() == was
+    return code
+
+
+@EITHER
+@pytest.mark.parametrize("command", ["rebuild", "prune"])
+@pytest.mark.parametrize("is_there", [False, True], ids=["nothing there", "nothing committed"])
+def test_raw_that_holds_no_committed_load_is_refused_and_leaves_no_log(
+    layout: Layout, other: str, command: str, is_there: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if is_there:
+        files(layout, other).load("2.5", committed=False, pods=[pod("b")])
+    assert call(layout, command, other) == 2
+    place = layout.warehouse if other == "duckdb" else layout.raw_dir.as_uri()
+    assert capsys.readouterr().err.startswith(f"error: nothing was ever loaded into {place}: start with a run, or name")
+    assert logs(layout.state) == []
+
+
+@pytest.mark.parametrize("other", ["duckdb"])
+def test_a_bucket_that_holds_nothing_is_refused_by_its_name(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bucket = (tmp_path / "backup").as_uri()
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", bucket)
+    assert call(layout, "rebuild", "filesystem") == 2
+    assert f"nothing was ever loaded into {bucket}: start with a run" in capsys.readouterr().err
+
+
+@EITHER
+def test_published_runs_do_not_give_way_to_raw_that_knows_none(
+    layout: Layout, other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that was killed before it ended has committed pods, and no row in `runs`."""
+    files(layout, other).load("2.5", pods=[pod("b")])
+    assert call(layout, "rebuild", other) == 1
+    assert "error: raw knows no run, and what is published has 1: give the --destination" in capsys.readouterr().err
