@@ -12,12 +12,14 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
+
+from pipelines.settings import DISK_FULL
 
 if sys.platform != "win32":
     import fcntl
@@ -98,6 +100,11 @@ class _LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
         """Stay silent: on a full disk the run's own error says so, and a traceback for each line would bury it."""
 
+    def close(self) -> None:
+        """Stay silent here too: what could not be written is tried once more, and would replace the run's error."""
+        with suppress(OSError):
+            super().close()
+
 
 class _Forward(logging.Handler):
     """Hands records to the log file's handler; dlt, which sets a format on the handler it finds, may do so here."""
@@ -112,11 +119,12 @@ class _Forward(logging.Handler):
 
 @contextmanager
 def log_file(state_dir: Path, *, run_id: str = "", debug: bool = False) -> Iterator[Path]:
-    """Write this process's log to a new file for the length of the block; yields its path."""
-    folder = state_dir / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}Z-{os.getpid()}.log"
-    handler = _LogFile(path, encoding="utf-8")
+    """Write this process's log to a new file for the length of the block; yields its path.
+
+    Where the disk is too full for one, there is none: what needs more room says so, and `prune` makes some.
+    """
+    path = state_dir / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}Z-{os.getpid()}.log"
+    handler = _handler(path)
     handler.setFormatter(_JsonLines(run_id))
     levels = {logging.getLogger(): logging.INFO}
     levels |= {logging.getLogger(name): logging.DEBUG if debug else logging.INFO for name in _OURS}
@@ -142,6 +150,16 @@ def log_file(state_dir: Path, *, run_id: str = "", debug: bool = False) -> Itera
             if not is_open(old):
                 old.unlink(missing_ok=True)
         handler.close()
+
+
+def _handler(path: Path) -> logging.Handler:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _LogFile(path, encoding="utf-8")
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        return logging.NullHandler()
 
 
 def logs(state_dir: Path) -> list[Path]:

@@ -216,7 +216,7 @@ def _lines(status: Status) -> list[tuple[str | Text, str | Text]]:
         lines.append(("running", str(status.running)))
     attempt = status.last_attempt
     if attempt and attempt.outcome in ("failed", CUT_OFF):
-        told = f"{attempt.command} {attempt.outcome} at {attempt.ended_at}: {attempt.error}"
+        told = f"{attempt.command or 'an attempt'} {attempt.outcome} at {attempt.ended_at}: {attempt.error}"
         lines += [(Text("last error", "red"), told), ("log", attempt.log)]
     return lines
 
