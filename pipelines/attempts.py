@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,17 +37,17 @@ def last_attempt(state_dir: Path) -> Attempt | None:
 
     A dry run, or a `prune`, that went well mends no run that failed before it, and hides none.
     """
-    found = logs(state_dir)
-    # Looked at before they are read: one that ends meanwhile has then said how.
-    written = [log for log in found if is_open(log)]
-    for log in reversed(found):
+    found = logs(state_dir)[::-1]
+    for log, earlier in zip_longest(found, found[1:]):
+        # Looked at before it is read: one that ends meanwhile has then said how.
+        is_running = is_open(log)
         # The first that is written is of the run at work; others are about to be refused, and hide it not.
-        said = None if log in written[1:] else _said(log)
+        said = None if is_running and earlier and is_open(earlier) else _said(log)
         if said == [] and not is_open(log):
             return _speechless(log)
         if not said or (said[-1].get("exit_code") == 0 and said[0].get("command") not in _PUBLISHING):
             continue
-        return _attempt(log, said[0], said[-1], is_running=log in written)
+        return _attempt(log, said[0], said[-1], is_running=is_running)
     return None
 
 

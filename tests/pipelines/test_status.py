@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
+from pipelines import attempts
 from pipelines.lock import Lock
 from pipelines.logs import log_file
 from pipelines.settings import UsageError
@@ -260,6 +263,24 @@ def test_an_attempt_without_an_end_is_running_or_was_cut_off(tmp_path: Path) -> 
     assert running is not None
     # The later one is about to be refused.
     assert (running.outcome, running.error, running.log) == ("running", None, str(at_work))
+
+
+def test_two_weeks_of_logs_are_not_read_for_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    *_, last = [attempt(tmp_path, f"{number:02}", exit_code=0) for number in range(20)]
+    asked: list[Path] = []
+
+    def noted(function: Callable[[Path], Any]) -> Callable[[Path], Any]:
+        def called(log: Path) -> Any:
+            asked.append(log)
+            return function(log)
+
+        return called
+
+    for name in ("is_open", "entries"):
+        monkeypatch.setattr(attempts, name, noted(getattr(attempts, name)))
+    found = attempts.last_attempt(tmp_path / "state")
+    assert found is not None
+    assert (found.log, set(asked)) == (str(last), {last})
 
 
 def test_a_good_attempt_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
