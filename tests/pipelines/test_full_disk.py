@@ -16,6 +16,10 @@ import pytest
 from pipelines import logs
 from pipelines.cli import execute
 from pipelines.logs import log_file
+from pipelines.run import run
+from pipelines.settings import Settings
+from sources.runai.client import RunaiClient
+from sources.runai.credentials import AppToken
 from transforms import Layout
 
 _LOG = logging.getLogger("pipelines")
@@ -58,6 +62,15 @@ def test_prune_makes_room_before_it_needs_some(tmp_path: Path, capsys: pytest.Ca
     attempt = json.loads(capsys.readouterr().out)["last_attempt"]
     assert (attempt["outcome"], attempt["error"]) == ("cut off", "its log says nothing: was the disk full?")
     assert execute(["prune", "--data-dir", str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize(("dry_run", "standing"), [(False, 1), (True, 2)])
+def test_a_run_makes_room_first_and_a_dry_one_removes_nothing(tmp_path: Path, dry_run: bool, standing: int) -> None:
+    layout = with_an_old_generation(tmp_path)
+    client = RunaiClient("http://127.0.0.1:9", AppToken("demo", "canary-secret"))
+    with full_disk(), pytest.raises(duckdb.IOException, match="File too large"):
+        run(Settings(data_dir=tmp_path, dry_run=dry_run), client)
+    assert len(list(layout.generations.iterdir())) == standing
 
 
 def test_what_failed_first_is_told_and_not_that_its_log_is_full(tmp_path: Path) -> None:
