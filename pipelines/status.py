@@ -227,7 +227,7 @@ def _lines(status: Status) -> list[tuple[str | Text, str | Text]]:
 def _generations(status: Status) -> str:
     if not status.generations:
         return ""
-    return f"; {status.generations:,} generations, those published before take {in_bytes(status.bytes['generations'])}"
+    return f"; generations: {status.generations:,}, those published before take {in_bytes(status.bytes['generations'])}"
 
 
 def _last_run(status: Status) -> str:

@@ -308,7 +308,7 @@ def test_generations_are_counted_and_what_only_they_take(tmp_path: Path, capsys:
     assert 0 <= status.bytes["generations"] - (own - 2 * 81920) < 81920
     assert status.bytes["state"] >= status.bytes["generations"]
     show_status(tmp_path, None, as_json=False)
-    assert "; 3 generations, those published before take " in capsys.readouterr().out
+    assert "; generations: 3, those published before take " in capsys.readouterr().out
 
 
 def test_what_generations_share_is_counted_once(tmp_path: Path) -> None:
