@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
 from pipelines.logs import entries, is_open, logs
+from pipelines.settings import text_of
 
 CUT_OFF: Final = "cut off"
 _PUBLISHING: Final = {"run", "rebuild"}
@@ -14,7 +17,10 @@ _PUBLISHING: Final = {"run", "rebuild"}
 
 @dataclass(frozen=True)
 class Attempt:
-    """One call of `run`, `rebuild` or `prune`; `outcome` is `done`, `failed`, `running` or `cut off`."""
+    """One call of `run`, `rebuild` or `prune`; `outcome` is `done`, `failed`, `running` or `cut off`.
+
+    Of one whose log is empty, nobody knows what it was: `command` and `run_id` are empty.
+    """
 
     command: str
     run_id: str
@@ -31,24 +37,33 @@ def last_attempt(state_dir: Path) -> Attempt | None:
 
     A dry run, or a `prune`, that went well mends no run that failed before it, and hides none.
     """
-    found = logs(state_dir)
-    # Looked at before they are read: one that ends meanwhile has then said how.
-    written = [log for log in found if is_open(log)]
-    for log in reversed(found):
+    found = logs(state_dir)[::-1]
+    for log, earlier in zip_longest(found, found[1:]):
+        # Looked at before it is read: one that ends meanwhile has then said how.
+        is_running = is_open(log)
         # The first that is written is of the run at work; others are about to be refused, and hide it not.
-        said = [] if log in written[1:] else _said(log)
+        said = None if is_running and earlier and is_open(earlier) else _said(log)
+        if said == [] and not is_open(log):
+            return _speechless(log)
         if not said or (said[-1].get("exit_code") == 0 and said[0].get("command") not in _PUBLISHING):
             continue
-        return _attempt(log, said[0], said[-1], is_running=log in written)
+        return _attempt(log, said[0], said[-1], is_running=is_running)
     return None
 
 
-def _said(log: Path) -> list[dict[str, Any]]:
+def _said(log: Path) -> list[dict[str, Any]] | None:
     try:
         return list(entries(log))
     except FileNotFoundError:
         # Of a call that was refused meanwhile.
-        return []
+        return None
+
+
+def _speechless(log: Path) -> Attempt:
+    """The attempt of a log that nobody writes and that says nothing: on a full disk there is no room for a word."""
+    # Never written since it was made.
+    began = text_of(datetime.fromtimestamp(log.stat().st_mtime, UTC))
+    return Attempt("", "", began, began, CUT_OFF, None, "its log says nothing: was the disk full?", str(log))
 
 
 def _attempt(log: Path, first: dict[str, Any], last: dict[str, Any], *, is_running: bool) -> Attempt:

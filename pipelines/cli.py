@@ -298,13 +298,13 @@ def _watched(settings: Settings, command: str, run_id: str = "") -> Iterator[Pro
             yield listener
         except (LockHeld, AnotherPlane, NothingLoaded):
             # Logs are of the runs that the directory takes in: a call that it refuses must not push theirs out.
-            path.unlink()
+            path.unlink(missing_ok=True)
             raise
         except BaseException as error:
             failure = explain(error)
             ended = {"exit_code": failure.code, "error": failure.sentence}
             _LOG.exception("failed", extra={"facts": ended})
-            if failure.code == FAILED and isinstance(error, Exception):
+            if failure.code == FAILED and isinstance(error, Exception) and path.exists():
                 print(f"log: {near(path)}", file=sys.stderr)
             raise
         else:

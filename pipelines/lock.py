@@ -17,6 +17,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
+from pipelines.settings import DISK_FULL
 from pipelines.state import write_json
 from pipelines.stopping import FAREWELLS
 
@@ -95,7 +96,13 @@ def current_holder(state_dir: Path) -> Holder | None:
 
 def _write_holder(state_dir: Path) -> None:
     holder = Holder(os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat(timespec="seconds"))
-    write_json(state_dir / "lock.json", asdict(holder))
+    try:
+        write_json(state_dir / "lock.json", asdict(holder))
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        # `prune` has to come in, to make room; what is there tells of a dead process.
+        (state_dir / "lock.json").unlink(missing_ok=True)
 
 
 def _read_holder(state_dir: Path) -> Holder | None:

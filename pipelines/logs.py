@@ -1,4 +1,4 @@
-"""One log file per run in `<data-dir>/state/logs/`, the last twenty kept; nothing secret is written to it.
+"""One log file per run in `<data-dir>/state/logs/`, kept for two weeks; nothing secret is written to it.
 
 A line is a JSON object: `at` (UTC), `level`, `logger`, `event` (what is said), `run_id`, and `exception` where there is
 one. The last line of a run that came to its end has `exit_code`, and `error` where it failed.
@@ -11,18 +11,24 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from pipelines.settings import DISK_FULL
+
 if sys.platform != "win32":
     import fcntl
 
-_KEPT: Final = 20
+_KEPT_SECONDS: Final = 14 * 24 * 3600
+# A run every 15 minutes leaves 1,344 of a few kB in that time.
+_MOST: Final = 2_000
+_MOST_BYTES: Final = 100_000_000
 _OURS: Final = ("pipelines", "sources", "transforms")
 _DLT: Final = logging.getLogger("dlt")
 # Nobody logs a credential on purpose; these are the shapes that one has in a header, a token or a body.
@@ -98,6 +104,11 @@ class _LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
         """Stay silent: on a full disk the run's own error says so, and a traceback for each line would bury it."""
 
+    def close(self) -> None:
+        """Stay silent here too: what could not be written is tried once more, and would replace the run's error."""
+        with suppress(OSError):
+            super().close()
+
 
 class _Forward(logging.Handler):
     """Hands records to the log file's handler; dlt, which sets a format on the handler it finds, may do so here."""
@@ -112,11 +123,12 @@ class _Forward(logging.Handler):
 
 @contextmanager
 def log_file(state_dir: Path, *, run_id: str = "", debug: bool = False) -> Iterator[Path]:
-    """Write this process's log to a new file for the length of the block; yields its path."""
-    folder = state_dir / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}Z-{os.getpid()}.log"
-    handler = _LogFile(path, encoding="utf-8")
+    """Write this process's log to a new file for the length of the block; yields its path.
+
+    Where the disk is too full for one, there is none: what needs more room says so, and `prune` makes some.
+    """
+    path = state_dir / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}Z-{os.getpid()}.log"
+    handler = _handler(path)
     handler.setFormatter(_JsonLines(run_id))
     levels = {logging.getLogger(): logging.INFO}
     levels |= {logging.getLogger(name): logging.DEBUG if debug else logging.INFO for name in _OURS}
@@ -137,11 +149,48 @@ def log_file(state_dir: Path, *, run_id: str = "", debug: bool = False) -> Itera
         _DLT.handlers.extend(others)
         for logger, level in before.items():
             logger.setLevel(level)
-        # While this one is open: a long run may have begun before twenty that failed at once.
-        for old in logs(state_dir)[:-_KEPT]:
-            if not is_open(old):
-                old.unlink(missing_ok=True)
+        # While this one is open: a long run may have begun before many that failed at once.
+        _remove_old(logs(state_dir))
         handler.close()
+
+
+def _handler(path: Path) -> logging.Handler:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _LogFile(path, encoding="utf-8")
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        return logging.NullHandler()
+
+
+def _remove_old(found: list[Path]) -> None:
+    """Remove what nobody will ask for any more: not the log of the last failure, however long ago it healed."""
+    for number, log in enumerate(_due(found), start=1):
+        if not is_open(log) and not (_failed(log) and not any(map(_failed, found[number:]))):
+            log.unlink(missing_ok=True)
+
+
+def _due(found: list[Path]) -> list[Path]:
+    """The logs before the first, from the newest on, that is too old or one too many."""
+    since, room = time.time() - _KEPT_SECONDS, _MOST_BYTES
+    for kept, log in enumerate(reversed(found)):
+        # Of a call that was refused meanwhile.
+        with suppress(FileNotFoundError):
+            state = log.stat()
+            room -= state.st_size
+            if kept == _MOST or room < 0 or state.st_mtime < since:
+                return found[: len(found) - kept]
+    return []
+
+
+def _failed(log: Path) -> bool:
+    """Whether it tells of a failure, or does not tell how it ended."""
+    try:
+        last: dict[str, Any] = next(reversed(list(entries(log))), {})
+    except FileNotFoundError:
+        return False
+    return bool(last.get("exit_code", 0 if is_open(log) else 1))
 
 
 def logs(state_dir: Path) -> list[Path]:

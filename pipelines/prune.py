@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.text import Text
@@ -39,20 +40,33 @@ def prune(settings: Settings) -> Spared:
     """
     layout = Layout(settings.data_dir)
     with Lock(layout.state):
-        warehouse = Warehouse(settings)
-        if settings.dry_run and warehouse.has_pending:
-            raise UsageError("a run was cut off, and its load packages wait: prune without --dry-run loads them first.")
-        # Packages that wait have rows whose load is not committed yet: these must not be taken for dead ones.
-        drained = warehouse.drain()
+        # What needs no copy goes first: on a full disk, this makes the room for the rest.
         shutil.rmtree(layout.spill, ignore_errors=True)
-        raw = prune_raw(warehouse.loaded(), layout.spill, dry_run=settings.dry_run)
-        generations = old_generations(layout)
-        leavings = [*warehouse.loaded_packages(), *_drafts(layout)]
-        gone = [*generations, *leavings]
+        generations, drafts = old_generations(layout), _drafts(layout)
+        gone = [*generations, *drafts]
         freed = size_without(settings.data_dir) - size_without(settings.data_dir, gone)
-        if not settings.dry_run:
-            _remove(gone)
-    return Spared(raw, drained, len(generations), len(leavings), raw.freed + freed)
+        _remove(gone, dry_run=settings.dry_run)
+        try:
+            spared = _spare_raw(settings, layout)
+        except Exception:
+            if freed and not settings.dry_run:
+                print(f"freed before it failed: {in_bytes(freed)}", file=sys.stderr)
+            raise
+    leavings, freed = spared.leavings + len(drafts), spared.freed + freed
+    return replace(spared, generations=len(generations), leavings=leavings, freed=freed)
+
+
+def _spare_raw(settings: Settings, layout: Layout) -> Spared:
+    warehouse = Warehouse(settings)
+    if settings.dry_run and warehouse.has_pending:
+        raise UsageError("a run was cut off, and its load packages wait: prune without --dry-run loads them first.")
+    # Packages that wait have rows whose load is not committed yet: these must not be taken for dead ones.
+    drained = warehouse.drain()
+    packages = warehouse.loaded_packages()
+    freed = sum(map(size_without, packages))
+    _remove(packages, dry_run=settings.dry_run)
+    raw = prune_raw(warehouse.loaded(), layout.spill, dry_run=settings.dry_run)
+    return Spared(raw, drained, 0, len(packages), raw.freed + freed)
 
 
 def show_spared(spared: Spared, settings: Settings) -> None:
@@ -79,8 +93,8 @@ def _drafts(layout: Layout) -> list[Path]:
     return [path for folder, pattern in places.items() for path in folder.glob(pattern)]
 
 
-def _remove(paths: Iterable[Path]) -> None:
-    for path in paths:
+def _remove(paths: Iterable[Path], *, dry_run: bool) -> None:
+    for path in () if dry_run else paths:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:

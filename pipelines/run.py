@@ -39,7 +39,7 @@ from sources.runai.reading.metrics import MetricReading, MetricsReport
 from sources.runai.reading.observations import ReadingReport
 from sources.runai.reading.pods import LOOK_BACK
 from sources.runai.schemas import TABLES
-from transforms import Build, BuildReport, Finding, Layout, MetricType, publish
+from transforms import Build, BuildReport, Finding, Layout, MetricType, prune_generations, publish
 
 CHECKPOINT: Final = timedelta(minutes=2)
 """Metrics are committed at least so often."""
@@ -247,7 +247,7 @@ def run(
         UsageError: the settings of the reports cannot work.
     """
     layout, answers = Layout(settings.data_dir), reporting()
-    with Lock(layout.state), _open_build(layout, answers) as build:
+    with Lock(layout.state), _open_build(layout, answers, make_room=not settings.dry_run) as build:
         this = _Run(settings, client, (clock or client.clock)(), build, run_id or uuid4().hex)
         known = this.prepare()
         if settings.dry_run:
@@ -290,7 +290,10 @@ def rebuild(settings: Settings, *, progress: Progress = SILENT) -> RunResult:
         return result
 
 
-def _open_build(layout: Layout, answers: Reporting) -> Build:
+def _open_build(layout: Layout, answers: Reporting, *, make_room: bool = True) -> Build:
+    if make_room:
+        # Where the disk is full, the run needs it before it publishes.
+        prune_generations(layout)
     return Build(
         layout,
         METRIC_TYPES,

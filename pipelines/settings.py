@@ -103,7 +103,8 @@ def prepare(settings: Settings) -> None:
             pass
     except OSError as error:
         if error.errno in DISK_FULL:
-            raise
+            # What needs room says so, and `prune` makes some.
+            return
         raise UsageError(f"cannot write to {settings.data_dir}: {error.strerror}; give another --data-dir.") from error
 
 

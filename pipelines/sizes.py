@@ -14,11 +14,15 @@ _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes on the disk: raw tables, the published generation, and everything else; a bucket is not among them."""
+    """Bytes on the disk: raw tables, the published generation, and everything else; a bucket is not among them.
+
+    `generations` is the part of `state` that those published before have for themselves.
+    """
 
     raw: int
     published: int
     state: int
+    generations: int
 
     @property
     def total(self) -> int:
@@ -31,10 +35,15 @@ class Sizes:
 
 
 def sizes(data_dir: Path) -> Sizes:
-    """What the data directory takes; what two parts share counts for the first of raw, published, state."""
+    """What the data directory takes; what two parts share counts for the first of raw, published, the rest."""
     seen: set[tuple[int, int]] = set()
-    parts = ([data_dir / "warehouse.duckdb", data_dir / "raw"], [(data_dir / "published").resolve()], [data_dir])
-    return Sizes(*(_size(part, seen) for part in parts))
+    state = data_dir / "state"
+    raw = _size([data_dir / "warehouse.duckdb", data_dir / "raw"], seen)
+    published = _size([(data_dir / "published").resolve()], seen)
+    # Last: of days that `series` has too, they take nothing.
+    rest = _size([data_dir], seen, [state / "generations"])
+    generations = _size([state / "generations"], seen)
+    return Sizes(raw, published, rest + generations, generations)
 
 
 def size_without(data_dir: Path, gone: Collection[Path] = ()) -> int:

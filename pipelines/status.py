@@ -17,7 +17,8 @@ from pipelines.lock import Holder, current_holder
 from pipelines.published import Row, Unpublished, published, published_warnings, rows
 from pipelines.screen import facts, show
 from pipelines.settings import Settings, UsageError, text_of
-from pipelines.sizes import Sizes, sizes
+from pipelines.sizes import Sizes, in_bytes, sizes
+from transforms import Layout, generations
 from transforms.audit import Finding
 
 PURGE_HORIZON: Final = timedelta(days=14)
@@ -78,7 +79,8 @@ class Status:
     pending_loads: int = 0
     running: Holder | None = None
     last_attempt: Attempt | None = None
-    bytes: dict[str, int] = field(default_factory=lambda: asdict(Sizes(0, 0, 0)))
+    generations: int = 0
+    bytes: dict[str, int] = field(default_factory=lambda: asdict(Sizes(0, 0, 0, 0)))
 
 
 def show_status(data_dir: Path, max_age: str | None, *, as_json: bool) -> int:
@@ -123,6 +125,7 @@ def read_status(data_dir: Path, now: datetime, max_age: timedelta | None = None)
         pending_loads=pending,
         running=running,
         last_attempt=last_attempt(settings.state_dir),
+        generations=len(generations(Layout(settings.data_dir))),
         bytes=asdict(sizes(settings.data_dir)),
         **found,
     )
@@ -195,7 +198,7 @@ def _as_text(row: Row) -> Row:
 def _lines(status: Status) -> list[tuple[str | Text, str | Text]]:
     lines: list[tuple[str | Text, str | Text]] = [
         ("data", status.data_dir),
-        ("size", str(Sizes(**status.bytes))),
+        ("size", f"{Sizes(**status.bytes)}{_generations(status)}"),
         ("last run", _last_run(status)),
     ]
     if status.is_stale and status.max_age_seconds is not None:
@@ -216,9 +219,15 @@ def _lines(status: Status) -> list[tuple[str | Text, str | Text]]:
         lines.append(("running", str(status.running)))
     attempt = status.last_attempt
     if attempt and attempt.outcome in ("failed", CUT_OFF):
-        told = f"{attempt.command} {attempt.outcome} at {attempt.ended_at}: {attempt.error}"
+        told = f"{attempt.command or 'an attempt'} {attempt.outcome} at {attempt.ended_at}: {attempt.error}"
         lines += [(Text("last error", "red"), told), ("log", attempt.log)]
     return lines
+
+
+def _generations(status: Status) -> str:
+    if not status.generations:
+        return ""
+    return f"; generations: {status.generations:,}, those published before take {in_bytes(status.bytes['generations'])}"
 
 
 def _last_run(status: Status) -> str:

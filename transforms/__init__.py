@@ -21,7 +21,7 @@ from transforms.errors import (
 )
 from transforms.layout import Layout
 from transforms.pruning import Pruned, prune_raw
-from transforms.publication import Generation, old_generations, prune_generations, publish, renew_report
+from transforms.publication import Generation, generations, old_generations, prune_generations, publish, renew_report
 from transforms.rate_card import RateCard
 from transforms.raw import DuckDBRaw, ParquetRaw, RawStore
 from transforms.refresh import BuildReport
@@ -52,6 +52,7 @@ __all__ = [
     "Thresholds",
     "TransformError",
     "UnknownTimeZone",
+    "generations",
     "old_generations",
     "prune_generations",
     "prune_raw",

@@ -30,6 +30,7 @@ MANIFEST = "manifest.json"
 REPORT = "report.html"
 _UNFINISHED = ".unfinished-"
 _KEPT = timedelta(hours=24)
+_KEPT_ON_A_SMALL_DISK = timedelta(hours=2)
 _STAMP = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"\d{8}T\d{6}Z-\d+")
 
@@ -129,24 +130,40 @@ def prune_generations(layout: Layout, keep_for: timedelta = _KEPT, now: datetime
 
 
 def old_generations(layout: Layout, keep_for: timedelta = _KEPT, now: datetime | None = None) -> list[Path]:
-    """Return what a killed publication left and generations replaced longer ago than `keep_for`."""
+    """Return what a killed publication left and generations replaced longer ago than `keep_for`.
+
+    As long as replaced ones take more than is free on the disk, those replaced longest ago are old sooner, though none
+    before two hours: the next generations need room, and so does everybody else on that disk.
+    """
     if not layout.generations.exists():
         return []
-    kept_since = (now or datetime.now(UTC)) - keep_for
+    now, shown = now or datetime.now(UTC), current(layout)
     # A generation was still being read when its successor appeared, so its successor's age counts.
-    replaced = [
-        path
-        for path, successor in pairwise(_generations(layout))
-        if path != current(layout) and _published_at(successor) < kept_since
-    ]
-    return [*replaced, *layout.generations.glob(f"{_UNFINISHED}*")]
+    replaced = {
+        path: now - _published_at(successor) for path, successor in pairwise(generations(layout)) if path != shown
+    }
+    taken, free = sum(map(_bytes, replaced)), shutil.disk_usage(layout.generations).free
+    old = []
+    for path, age in replaced.items():
+        if age > keep_for or (age > _KEPT_ON_A_SMALL_DISK and taken > free):
+            old.append(path)
+            taken, free = taken - _bytes(path), free + _bytes(path)
+    return [*old, *layout.generations.glob(f"{_UNFINISHED}*")]
 
 
-def _generations(layout: Layout) -> list[Path]:
+def generations(layout: Layout) -> list[Path]:
     """Return what was published, in order; whatever else lies beside it is not ours."""
+    if not layout.generations.exists():
+        return []
     found = (path for path in layout.generations.iterdir() if _NAME.fullmatch(path.name))
     # By number, which goes up although a clock may go back.
     return sorted(found, key=_number)
+
+
+def _bytes(generation: Path) -> int:
+    """Return the size of its database: nearly all that it shares with no other, and quickly known."""
+    database = generation / DATABASE
+    return database.stat().st_size if database.exists() else 0
 
 
 def _number(generation: Path) -> int:
@@ -166,7 +183,7 @@ def _published_at(generation: Path) -> datetime:
 
 def _next_name(layout: Layout) -> str:
     """Return `<UTC stamp>-<n>`, later in order than every generation that is there."""
-    number = max(map(_number, _generations(layout)), default=0) + 1
+    number = max(map(_number, generations(layout)), default=0) + 1
     return f"{datetime.now(UTC).strftime(_STAMP)}-{number:06d}"
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
+import time
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from dlt.common.logger import _create_logger
 
+from pipelines import logs as log_files
 from pipelines.logs import entries, harmless, is_open, log_file, logs, redact
 
 
@@ -120,15 +123,46 @@ def test_levels_and_handlers_are_put_back(tmp_path: Path) -> None:
     assert (root.level, ours.level, list(root.handlers)) == before
 
 
-def test_the_last_twenty_are_kept(tmp_path: Path) -> None:
+def written(state: Path, *codes: int | None, days_ago: float = 0) -> list[Path]:
+    """Logs of attempts that ended with these exit codes so many days ago; without one, it was cut off."""
     paths = []
-    for _ in range(23):
-        with log_file(tmp_path) as path:
-            paths.append(path)
-    assert sorted((tmp_path / "logs").iterdir()) == paths[-20:]
+    for code in codes:
+        with log_file(state) as path:
+            logging.getLogger("pipelines").info("done", extra={"facts": {} if code is None else {"exit_code": code}})
+        ended = time.time() - days_ago * 86400
+        os.utime(path, (ended, ended))
+        paths.append(path)
+    return paths
 
 
-def test_a_log_that_is_written_outlives_any_number_that_began_later(tmp_path: Path) -> None:
+def test_logs_are_kept_for_two_weeks(tmp_path: Path) -> None:
+    written(tmp_path, 0, 0, days_ago=15)
+    kept = [*written(tmp_path, 0, days_ago=13), *written(tmp_path, 0)]
+    assert logs(tmp_path) == kept
+
+
+@pytest.mark.parametrize("limit", [("_MOST", 3), ("_MOST_BYTES", 450)])
+def test_runs_that_leave_many_logs_keep_the_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: tuple[str, int]
+) -> None:
+    monkeypatch.setattr(log_files, *limit)
+    kept = written(tmp_path, *[0] * 6)[-3:]
+    assert logs(tmp_path) == kept
+
+
+@pytest.mark.parametrize("code", [1, None])
+def test_the_log_of_the_last_failure_stays_until_another_fails(tmp_path: Path, code: int | None) -> None:
+    _, failed, *_ = written(tmp_path, 1, code, 0, 0, days_ago=15)
+    (good,) = written(tmp_path, 0)
+    assert logs(tmp_path) == [failed, good]
+    (worse,) = written(tmp_path, 1)
+    assert logs(tmp_path) == [good, worse]
+
+
+def test_a_log_that_is_written_outlives_any_number_that_began_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_files, "_MOST", 20)
     with log_file(tmp_path) as long:
         for _ in range(21):
             with log_file(tmp_path):

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
+from pipelines import attempts
 from pipelines.lock import Lock
 from pipelines.logs import log_file
 from pipelines.settings import UsageError
 from pipelines.status import counts_in_words, in_words, metrics_in_words, parse_age, read_status, show_status
 from tests.pipelines.generations import T0, count, pod, publish, run
+from transforms import Layout
 
 
 @pytest.mark.parametrize(
@@ -144,7 +148,7 @@ def test_json_is_one_object_with_stable_keys(tmp_path: Path, capsys: pytest.Capt
     assert list(shown) == [
         *("data_dir", "checked_at", "last_run", "age_seconds", "max_age_seconds", "is_stale", "pods", "counts_agree"),
         *("counts", "gaps", "metrics", "rejects", "warnings", "pending_loads", "running", "last_attempt"),
-        "bytes",
+        *("generations", "bytes"),
     ]
     assert shown["last_run"]["outcome"] == "loaded"
     assert shown["counts_agree"] is True
@@ -262,11 +266,49 @@ def test_an_attempt_without_an_end_is_running_or_was_cut_off(tmp_path: Path) -> 
     assert (running.outcome, running.error, running.log) == ("running", None, str(at_work))
 
 
+def test_two_weeks_of_logs_are_not_read_for_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    *_, last = [attempt(tmp_path, f"{number:02}", exit_code=0) for number in range(20)]
+    asked: list[Path] = []
+
+    def noted(function: Callable[[Path], Any]) -> Callable[[Path], Any]:
+        def called(log: Path) -> Any:
+            asked.append(log)
+            return function(log)
+
+        return called
+
+    for name in ("is_open", "entries"):
+        monkeypatch.setattr(attempts, name, noted(getattr(attempts, name)))
+    found = attempts.last_attempt(tmp_path / "state")
+    assert found is not None
+    assert (found.log, set(asked)) == (str(last), {last})
+
+
 def test_a_good_attempt_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     attempt(tmp_path, "1", exit_code=1, error="bad")
     attempt(tmp_path, "2", exit_code=0)
     show_status(tmp_path, None, as_json=False)
     assert "last error" not in capsys.readouterr().out
+
+
+def test_generations_are_counted_and_what_only_they_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    layout = Layout(tmp_path)
+    names = [f"20260301T12000{number}Z-00000{number}" for number in range(3)]
+    for name in names:
+        shared = publish(tmp_path, name, runs=[run(T0)]).with_name("shared.parquet")
+        (layout.generations / name / "own.parquet").write_bytes(b"x" * 8192)
+        if name == names[0]:
+            shared.write_bytes(b"x" * 81920)
+        else:
+            shared.hardlink_to(layout.generations / names[0] / "shared.parquet")
+    status = read_status(tmp_path, T0)
+    own = sum(path.stat().st_blocks * 512 for name in names[:2] for path in (layout.generations / name).iterdir())
+    assert status.generations == 3
+    # Beside the folders themselves.
+    assert 0 <= status.bytes["generations"] - (own - 2 * 81920) < 81920
+    assert status.bytes["state"] >= status.bytes["generations"]
+    show_status(tmp_path, None, as_json=False)
+    assert "; generations: 3, those published before take " in capsys.readouterr().out
 
 
 def test_what_generations_share_is_counted_once(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -313,6 +314,43 @@ def test_generations_go_a_day_after_they_were_replaced(layout: Layout) -> None:
     assert prune_generations(layout, keep_for=timedelta(hours=1), now=noon) == [layout.generations / names[1]]
     assert prune_generations(layout, keep_for=timedelta(0), now=noon + timedelta(days=99)) == []
     assert current(layout) == layout.generations / names[2]
+
+
+def disk(monkeypatch: pytest.MonkeyPatch, layout: Layout, size: int) -> None:
+    """Let the generations lie on a disk of so many bytes that has nothing else."""
+
+    def usage(_: Path) -> SimpleNamespace:
+        taken = sum(path.stat().st_size for path in layout.generations.rglob("runai.duckdb"))
+        return SimpleNamespace(free=max(size - taken, 0))
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+
+
+@pytest.mark.parametrize(
+    ("size", "standing"),
+    [
+        (100_000, 24 * 4 + 2),
+        # As many bytes were replaced as are free, and there is the current one.
+        (6_200, 31),
+        # Not one of the last two hours goes, even on a disk that is full.
+        (900, 2 * 4 + 2),
+    ],
+)
+def test_what_stands_is_a_day_of_generations_or_half_of_the_disk(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, size: int, standing: int
+) -> None:
+    disk(monkeypatch, layout, size)
+    first = datetime(2026, 7, 1, tzinfo=UTC)
+    for number in range(110):
+        now = first + number * timedelta(minutes=15)
+        generation = layout.generations / f"{now:%Y%m%dT%H%M%SZ}-{number:06}"
+        generation.mkdir(parents=True)
+        (generation / "runai.duckdb").write_bytes(b"x" * 100)
+        layout.published.unlink(missing_ok=True)
+        layout.published.symlink_to(generation)
+        prune_generations(layout, now=now)
+    numbers = sorted(int(path.name[-6:]) for path in layout.generations.iterdir())
+    assert numbers == [*range(110)][-standing:]
 
 
 def test_the_current_generation_stays_although_a_later_one_lies_beside_it(layout: Layout) -> None:
