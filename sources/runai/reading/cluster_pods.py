@@ -8,10 +8,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from sources.runai.client import Reply, RunaiClient
-from sources.runai.errors import BadRequest, BrokenAnswer, NotFound, PermissionDenied
+from sources.runai.errors import BadRequest, NotFound, PermissionDenied
 from sources.runai.reading.fields import as_json, as_text
 from sources.runai.reading.observations import Batch, Observations, ReadingReport
 from sources.runai.reading.payload import Payload, Row
+from sources.runai.refusals import otherwise
 
 LARGEST_INT: Final = 2**63 - 1
 
@@ -66,9 +67,9 @@ def read_cluster_pods(
         BrokenAnswer: an answer is no list.
     """
     for cluster_id in cluster_ids:
-        path = f"/v1/k8s/clusters/{quote(cluster_id, safe='')}/pods"
+        path = _path(cluster_id)
         try:
-            reply: Reply[Any] = client.get(path)
+            reply = list_cluster_pods(client, cluster_id)
         except (PermissionDenied, BadRequest) as error:
             seen.report.warn(str(error))
             continue
@@ -78,8 +79,6 @@ def read_cluster_pods(
                 "leave SOURCES__RUNAI__CLUSTER_PODS unset on newer control planes"
             )
             continue
-        if not isinstance(reply.body, list):
-            raise BrokenAnswer(f"{path} answered without a list of pods")
         for payload in reply.body:
             if not isinstance(payload, dict) or not isinstance(payload.get("podId"), str):
                 seen.reject("cluster_pods", payload, "the pod has no podId", reply.received_at)
@@ -88,6 +87,23 @@ def read_cluster_pods(
             if known_hashes.get(row["pod_id"]) != row["content_hash"]:
                 seen.add("cluster_pods", row, reply.received_at)
         yield from seen.batches(all_of_it=True)
+
+
+def list_cluster_pods(client: RunaiClient, cluster_id: str) -> Reply[list[Any]]:
+    """Ask for the pods of one cluster.
+
+    Raises:
+        BrokenAnswer: the answer is no list.
+    """
+    path = _path(cluster_id)
+    reply: Reply[Any] = client.get(path)
+    if not isinstance(reply.body, list):
+        raise otherwise(path, "no list of pods")
+    return reply
+
+
+def _path(cluster_id: str) -> str:
+    return f"/v1/k8s/clusters/{quote(cluster_id, safe='')}/pods"
 
 
 def _row(payload: Payload, report: ReadingReport) -> Row:
