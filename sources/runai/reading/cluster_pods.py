@@ -10,7 +10,7 @@ from urllib.parse import quote
 from sources.runai.client import Reply, RunaiClient
 from sources.runai.errors import BadRequest, NotFound, PermissionDenied
 from sources.runai.reading.fields import as_json, as_text
-from sources.runai.reading.observations import Batch, Observations, ReadingReport
+from sources.runai.reading.observations import CONTRADICTED, Batch, Observations, ReadingReport
 from sources.runai.reading.payload import Payload, Row
 from sources.runai.refusals import otherwise
 
@@ -32,7 +32,7 @@ def _as_int(value: object) -> int:
     return number
 
 
-_FIELDS: Final[tuple[tuple[str, str, Callable[[object], object]], ...]] = (
+FIELDS: Final[tuple[tuple[str, str, Callable[[object], object]], ...]] = (
     ("podId", "pod_id", as_text),
     ("podName", "pod_name", as_text),
     ("jobId", "job_id", as_text),
@@ -53,7 +53,7 @@ _FIELDS: Final[tuple[tuple[str, str, Callable[[object], object]], ...]] = (
     ("resourceAllocation", "resource_allocation", as_json),
     ("dynamicData", "dynamic_data", as_json),
 )
-_KNOWN: Final = frozenset(field for field, _, _ in _FIELDS)
+_KNOWN: Final = frozenset(field for field, _, _ in FIELDS)
 
 
 def read_cluster_pods(
@@ -79,10 +79,7 @@ def read_cluster_pods(
                 "leave SOURCES__RUNAI__CLUSTER_PODS unset on newer control planes"
             )
             continue
-        for payload in reply.body:
-            if not isinstance(payload, dict) or not isinstance(payload.get("podId"), str):
-                seen.reject("cluster_pods", payload, "the pod has no podId", reply.received_at)
-                continue
+        for payload in _readable(reply, seen):
             row = _row(payload, seen.report)
             if known_hashes.get(row["pod_id"]) != row["content_hash"]:
                 seen.add("cluster_pods", row, reply.received_at)
@@ -102,6 +99,20 @@ def list_cluster_pods(client: RunaiClient, cluster_id: str) -> Reply[list[Any]]:
     return reply
 
 
+def _readable(reply: Reply[list[Any]], seen: Observations) -> Iterable[Payload]:
+    readable: dict[str, Payload] = {}
+    for payload in reply.body:
+        if not isinstance(payload, dict) or not isinstance(payload.get("podId"), str):
+            seen.reject("cluster_pods", payload, "the pod has no podId", reply.received_at)
+            continue
+        other = readable.setdefault(payload["podId"], payload)
+        if other != payload:
+            # Each would be a change of the other, in every reading anew.
+            readable[payload["podId"]] = max(other, payload, key=as_json)
+            seen.reject("cluster_pods", min(other, payload, key=as_json), CONTRADICTED, reply.received_at)
+    return readable.values()
+
+
 def _path(cluster_id: str) -> str:
     return f"/v1/k8s/clusters/{quote(cluster_id, safe='')}/pods"
 
@@ -110,7 +121,7 @@ def _row(payload: Payload, report: ReadingReport) -> Row:
     row: Row = {}
     extra = {field: value for field, value in payload.items() if field not in _KNOWN}
     report.unknown_fields.update(extra.keys())
-    for field, column, coerce in _FIELDS:
+    for field, column, coerce in FIELDS:
         value = payload.get(field)
         try:
             row[column] = None if value is None else coerce(value)

@@ -17,6 +17,8 @@ PODS: Final = "/api/v1/workloads/pods"
 COUNT: Final = "/api/v1/workloads/pods/count"
 PAGE_SIZE: Final = 500
 """The largest `limit` that the contract allows."""
+LARGEST_COUNT: Final = 2**63 - 1
+"""What the contract's int64 holds, and a column of a table."""
 
 Column = Literal["createdAt", "completedAt", "deletedAt"]
 Params = dict[str, str | int | bool | None]
@@ -143,6 +145,9 @@ def count(client: RunaiClient, listing: Listing) -> int:
     reply: Reply[Any] = client.get(COUNT, listing.count_params())
     number = reply.body.get("count") if isinstance(reply.body, dict) else None
     try:
-        return int(number)  # type: ignore[arg-type] # text is welcome too, all else is caught
+        found = int(number)  # type: ignore[arg-type] # text is welcome too, all else is caught
     except (TypeError, ValueError):
-        raise otherwise(COUNT, "no count") from None
+        found = -1
+    if not 0 <= found <= LARGEST_COUNT:
+        raise otherwise(COUNT, "no count")
+    return found
