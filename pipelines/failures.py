@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from pipelines.lock import LockHeld
 from pipelines.settings import DISK_FULL, UsageError
@@ -45,6 +46,14 @@ _DUCKDB = (
     (r"Permission denied|Read-only file system", "no permission to write {file}: mend it or choose another --data-dir"),
 )
 
+_BOTO: Final = "botocore.exceptions"
+# HEAD has a status in place of a code, and what is raised before S3 is asked has a name.
+_S3_REFUSALS: Final = {
+    *("403", "AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
+    *("ExpiredToken", "InvalidToken", "TokenRefreshRequired"),
+    *("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError"),
+}
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -59,7 +68,7 @@ def explain(error: BaseException) -> Failure:
     for cause in causes(error):
         if isinstance(cause, UsageError):
             return Failure(str(cause), USAGE)
-        failure = _known(cause)
+        failure = known(cause)
         if failure is not None:
             return Failure(_one_line(failure.sentence), failure.code)
     text = _one_line(f"unexpected {type(error).__name__}: {str(error) or 'no message'}")
@@ -82,13 +91,17 @@ def causes(error: BaseException) -> Iterator[BaseException]:
             waiting.append(inner)
 
 
-def _known(error: BaseException) -> Failure | None:
+def known(error: BaseException) -> Failure | None:
+    """What to tell of this one error, its causes left aside; None where it says nothing to the user."""
     if isinstance(error, LockHeld):
         return Failure(str(error), LOCKED)
     if isinstance(error, KeyboardInterrupt):
         return Failure(INTERRUPTED.format("interrupted"), FAILED)
+    if (bucket := _of_bucket(error)) is not None:
+        return bucket
     if isinstance(error, OSError):
-        return _operating_system(error)
+        # What S3 refuses, s3fs calls by the names of errors of a disk.
+        return None if _of_bucket(error.__cause__) else _operating_system(error)
     return _of_package(error)
 
 
@@ -116,6 +129,35 @@ def _of_package(error: BaseException) -> Failure | None:
     return None
 
 
+def _of_bucket(error: BaseException | None) -> Failure | None:
+    """By type and S3's error code alone: the words may hold a key."""
+    if _is(error, _BOTO, "ConnectionError") or _is(error, _BOTO, "HTTPClientError"):
+        told = (
+            f"the bucket cannot be reached ({type(error).__name__}): check endpoint_url under "
+            "[destination.filesystem.credentials], the network and the proxy"
+        )
+    elif _is(error, _BOTO, "ClientError") or _is(error, _BOTO, "BotoCoreError"):
+        response = getattr(error, "response", {"Error": {"Code": type(error).__name__}})
+        told = _refusal(str(response.get("Error", {}).get("Code")))
+    else:
+        return None
+    return Failure(f"{told}; nothing committed is lost.", FAILED)
+
+
+def _refusal(code: str) -> str:
+    if code == "NoSuchBucket":
+        return "the bucket does not exist: check bucket_url, or have it created"
+    if code in _S3_REFUSALS:
+        return (
+            f"the bucket refuses these credentials ({code}): check them under [destination.filesystem.credentials], "
+            "whether they have expired, and their right to list, read, write and delete there"
+        )
+    return (
+        f"the bucket cannot be used ({code}): check endpoint_url, region_name and credentials under "
+        "[destination.filesystem.credentials], or run again later"
+    )
+
+
 def _duckdb(text: str) -> Failure | None:
     named = re.search(r'file "([^"]+)"', text)
     for pattern, sentence in _DUCKDB:
@@ -126,7 +168,7 @@ def _duckdb(text: str) -> Failure | None:
     return None
 
 
-def _is(error: BaseException, module: str, name: str) -> bool:
+def _is(error: BaseException | None, module: str, name: str) -> bool:
     kind = getattr(sys.modules.get(module), name, None)
     return isinstance(kind, type) and isinstance(error, kind)
 

@@ -21,7 +21,7 @@ import dlt
 import pyarrow as pa
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from pipelines.failures import causes
+from pipelines.failures import causes, known
 from pipelines.known import BuildKnown
 from pipelines.lock import Lock
 from pipelines.metric_plan import MetricPlan, metric_floor, pace
@@ -34,7 +34,6 @@ from sources.runai import cluster_pods, pod_metrics_part, pods
 from sources.runai.catalogue import CATALOGUE, resolve
 from sources.runai.client import RunaiClient
 from sources.runai.connection import connection
-from sources.runai.errors import RunaiError
 from sources.runai.reading.metrics import MetricReading, MetricsReport
 from sources.runai.reading.observations import ReadingReport
 from sources.runai.reading.pods import LOOK_BACK
@@ -334,9 +333,9 @@ def _metrics_ahead(this: _Run, types: tuple[str, ...], *, is_first: bool) -> str
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """Return what a failed pipeline step failed of: our own error, a full disk, or else the innermost."""
+    """Return what a failed pipeline step failed of: the first error that can be told, or else the innermost."""
     *outer, innermost = causes(error)
-    return next((cause for cause in outer if isinstance(cause, RunaiError | OSError)), innermost)
+    return next(filter(known, outer), innermost)
 
 
 def _publish(result: RunResult, layout: Layout, build: Build, warehouse: Warehouse, progress: Progress) -> None:

@@ -86,11 +86,19 @@ def refusal(answer: Answer, method: str, path: str, redact: Callable[[str], str]
 
 def broken(answer: Answer, path: str, reason: str, redact: Callable[[str], str] = str) -> BrokenAnswer:
     """Build the error for a body that could not be parsed, for this reason."""
-    if _is_page(answer.body[:512].decode("utf-8", "replace")):
-        found = f"{complaint(answer, redact).message}; is SOURCES__RUNAI__BASE_URL the control plane's address?"
-    else:
-        found = f"{(_line(redact(reason)) or 'no reason given').rstrip('.')}."
-    return BrokenAnswer(f"The body of {path} is not what the contract says: {found}", status=answer.status, path=path)
+    is_page = _is_page(answer.body[:512].decode("utf-8", "replace"))
+    found = complaint(answer, redact).message if is_page else _line(redact(reason))
+    return otherwise(path, (found or "no reason given").rstrip("."), answer.status)
+
+
+def otherwise(path: str, found: str, status: int | None = None) -> BrokenAnswer:
+    """Build the error for an answer that has something else where the contract has what was asked for."""
+    return BrokenAnswer(
+        f"{path} answers otherwise than the contract says: {found}. Is SOURCES__RUNAI__BASE_URL the control plane's "
+        "address, and api_version its version? Then report it.",
+        status=status,
+        path=path,
+    )
 
 
 def _meaning(answer: Answer) -> tuple[type[ApiError], str]:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import trustme
 
-from pipelines.check import check
+from pipelines.check import _fault, check
 from pipelines.cli import execute
 from sources.runai.errors import ConfigurationError
+from sources.runai.refusals import otherwise
 from tests.pipelines.stub import TOKEN, Answer, stub
 
 PODS = "/api/v1/workloads/pods"
@@ -28,6 +29,27 @@ HEALTHY: dict[str, Answer] = {
     "/v1/k8s/clusters/c/pods": (200, []),
     METRICS: (200, SAMPLES),
 }
+
+
+# Where something else stands than the contract has, the finding that must say so, and what it says.
+ODD: list[tuple[str, Any, str, str]] = [
+    *((f"{PODS}/count", body, "counts", "no count") for body in ({}, None, "many", {"count": None}, {"count": "many"})),
+    (PODS, {"pods": {}}, "sign-in and pods", "no list of pods"),
+    (PODS, {"pods": [None]}, "sign-in and pods", "a pod is an object, this is NoneType"),
+    (PODS, {"pods": [{"k8sPhase": "Running"}]}, "sign-in and pods", "the pod has no id"),
+    *(
+        (
+            PODS,
+            {"pods": [RUNNING | {"allocatedResources": odd}]},
+            "advanced metrics",
+            "a pod was allocated are no number",
+        )
+        for odd in ("x", {"gpu": [1]}, {"gpu": "half"}, {"gpu": 10**400})
+    ),
+    (METRICS, [], "metrics", "no list of measurements"),
+    (METRICS, {"measurements": {}}, "metrics", "no list of measurements"),
+    (METRICS, {"measurements": [None]}, "metrics", "a series of no type"),
+]
 
 
 @pytest.fixture
@@ -113,8 +135,48 @@ def test_a_pod_without_gpu_says_nothing_of_advanced_metrics(screen: Any) -> None
     assert marks["advanced metrics"].startswith("? not tried")
 
 
-def test_a_clock_that_is_off_is_told(screen: Any) -> None:
-    _, marks = screen(HEALTHY, date="Mon, 01 Jan 2024 00:00:00 GMT")
+@pytest.mark.parametrize(("path", "body", "name", "why"), ODD)
+def test_an_answer_of_another_shape_is_told_and_the_others_are_tried(
+    screen: Any, path: str, body: Any, name: str, why: str
+) -> None:
+    code, marks = screen({**HEALTHY, path: (200, body)})
+    assert code == 1
+    assert marks[name].startswith(f"✗ {path} answers otherwise than the contract says: ")
+    assert why in marks[name]
+    assert {"deleted pods", "counts", "pods by cluster", "metrics"} <= marks.keys()
+    assert marks["versions"].startswith("✓")
+
+
+def test_a_page_that_every_attempt_was_answered_with_ends_it() -> None:
+    error = otherwise(PODS, "an HTML page")
+    assert _fault("pods", error).is_odd
+    error.attempts = 6
+    assert not _fault("pods", error).is_odd
+
+
+def test_a_list_of_clusters_of_another_shape_is_unknown(screen: Any) -> None:
+    code, marks = screen({**HEALTHY, "/api/v1/clusters": (200, [None, {"uuid": None}, {"uuid": "c"}])})
+    assert code == 0
+    assert marks["versions"].startswith("?")
+    assert marks["pods by cluster"].startswith("✓")
+
+
+def test_a_deprecated_list_that_is_none_is_unknown(screen: Any) -> None:
+    code, marks = screen({**HEALTHY, "/v1/k8s/clusters/c/pods": (200, {})})
+    assert code == 0
+    assert marks["pods by cluster"].startswith("? /v1/k8s/clusters/c/pods answers otherwise")
+
+
+def test_ids_are_such_as_a_path_takes(screen: Any) -> None:
+    odd = {PODS: (200, {"pods": [RUNNING | {"id": "a b/ü", "workloadId": "?"}]})}
+    code, marks = screen({**HEALTHY, **odd, "/api/v1/workloads/%3F/pods/a%20b%2F%C3%BC/metrics": (200, SAMPLES)})
+    assert code == 0
+    assert marks["metrics"].startswith("✓")
+
+
+@pytest.mark.parametrize("zone", ["GMT", "-0000"])
+def test_a_clock_that_is_off_is_told(screen: Any, zone: str) -> None:
+    _, marks = screen(HEALTHY, date=f"Mon, 01 Jan 2024 00:00:00 {zone}")
     assert marks["clock"].startswith("? ")
     assert marks["clock"].endswith("s ahead of the server's: have it set by NTP")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import struct
 import subprocess
 import sys
@@ -12,9 +13,19 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ReadTimeoutError,
+)
+from s3fs import S3FileSystem
 
 from pipelines.failures import explain
 from pipelines.lock import Holder, LockHeld
+from pipelines.run import root_cause
 from pipelines.settings import UsageError
 from sources.runai.errors import ConfigurationError, PermissionDenied, Unavailable
 from transforms.errors import TransformError
@@ -68,6 +79,59 @@ def test_each_failure_has_its_sentence_and_code(error: BaseException, code: int,
 )
 def test_a_limit_on_the_size_of_files_is_a_full_disk(error: Exception) -> None:
     assert explain(error).sentence.startswith("the disk is full (/d/x)")
+
+
+def s3(code: str, translated: OSError | None = None) -> BaseException:
+    """What S3 refuses with this code, as botocore raises it, or as s3fs makes an error of the system's of it."""
+    said = {"Error": {"Code": code, "Message": "The AWS Access Key Id AKIAC4NARY is no good"}}
+    refusal: BaseException = ClientError(said, "PutObject")
+    if translated is None:
+        return refusal
+    translated.__cause__ = refusal
+    return translated
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        *(
+            (s3(code, PermissionError(code)), f"refuses these credentials ({code})")
+            for code in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "403")
+        ),
+        (s3("AccessDenied"), "refuses these credentials (AccessDenied)"),
+        (NoCredentialsError(), "refuses these credentials (NoCredentialsError)"),
+        (s3("NoSuchBucket", FileNotFoundError("NoSuchBucket")), "does not exist: check bucket_url"),
+        (s3("400", OSError(errno.EINVAL, "Bad Request")), "cannot be used (400)"),
+        # Of a file of ours it would mean that it belongs to somebody else.
+        (s3("MethodNotAllowed", OSError(errno.EPERM, "not allowed")), "cannot be used (MethodNotAllowed)"),
+        (NoRegionError(), "cannot be used (NoRegionError)"),
+        (
+            EndpointConnectionError(endpoint_url="http://c4nary@127.0.0.1"),
+            "cannot be reached (EndpointConnectionError)",
+        ),
+        (ReadTimeoutError(endpoint_url="http://c4nary@127.0.0.1"), "cannot be reached (ReadTimeoutError)"),
+    ],
+)
+def test_what_is_wrong_with_a_bucket_is_told_without_its_keys(error: Exception, said: str) -> None:
+    for raised in (error, wrapped(error), root_cause(wrapped(error))):
+        failure = explain(raised)
+        assert failure.sentence.startswith(f"the bucket {said}")
+        assert failure.code == 1
+        assert "c4nary" not in failure.sentence.lower()
+
+
+def test_a_bucket_that_nobody_serves_is_told_of_as_such() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        bucket = S3FileSystem(
+            key="k",
+            secret="s",
+            endpoint_url=f"http://127.0.0.1:{nobody.getsockname()[1]}",
+            config_kwargs={"retries": {"max_attempts": 0}},
+        )
+        with pytest.raises(BotoCoreError) as info:
+            bucket.ls("raw")
+    assert explain(root_cause(wrapped(info.value))).sentence.startswith("the bucket cannot be reached (Endpoint")
 
 
 def wrapped(inner: BaseException, *, hidden: bool = False) -> Exception:

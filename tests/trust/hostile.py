@@ -1,4 +1,4 @@
-"""What a control plane could send of a pod and its metrics: by the contract, and as hostile as JSON can be.
+"""What a control plane could send of pods, counts and metrics: by the contract, and as hostile as JSON can be.
 
 Strategies are built from the contract's own schemas. Every leaf may be hostile instead, whole parts may be missing,
 null or something else, and fields that nobody knows may come on top.
@@ -133,6 +133,27 @@ def metrics() -> Strategy:
     """Bodies of metrics: lists of series as the contract has them, and their likes."""
     by_contract = _of(Contract("2.21"), "Metrics")
     return st.builds(lambda body, more: body | more, by_contract, st.dictionaries(_names(), _HOSTILE, max_size=1))
+
+
+@cache
+def cluster_pods() -> Strategy:
+    """Payloads of the deprecated list of a cluster's pods."""
+    return _mostly(_of(Contract("2.21"), "ClusterPod"), 19)
+
+
+@cache
+def counts() -> Strategy:
+    """Answers to how many pods there are."""
+    contract = Contract("2.21")
+    answers = contract.document["paths"]["/api/v1/workloads/pods/count"]["get"]["responses"]
+    return _mostly(_strategy(contract, answers["200"]["content"]["application/json"]["schema"]), 3)
+
+
+@cache
+def lists() -> Strategy:
+    """Answers with a page of pods: of all, of a workload or of a revision."""
+    page = st.fixed_dictionaries({"pods": _mostly(st.lists(pods(), max_size=3), 9)}, optional={"next": _HOSTILE})
+    return _mostly(page, 9)
 
 
 def lengthened(value: Any, rng: Random) -> Any:

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -24,22 +25,29 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from bench.rounds import Goal
 from sources.runai.json_body import parse_json
+from sources.runai.reading.cluster_pods import FIELDS
 from sources.runai.reading.fields import as_json
 from sources.runai.reading.observations import LONGEST_REJECT
 from sources.runai.reading.payload import why_unreadable
 from tests.behaviour.scene import OBSERVED, PUBLISHED
-from tests.pipelines.stub import stub
+from tests.pipelines.stub import Answer, stub
 from tests.sources.reading.rows import plain_row
 from tests.transforms.report.page import Page
 from tests.trust.apart import apart
 from tests.trust.bodies import plainly
 from tests.trust.door import Door
-from tests.trust.hostile import Strategy, lengthened, metrics, pods, text_of
+from tests.trust.hostile import Strategy, cluster_pods, lengthened, metrics, pods, text_of
 
 PAYLOADS: Final = 10_000
 BODIES: Final = 500
 NOW: Final = datetime(2026, 1, 5, 7, tzinfo=UTC)
 _LISTS: Final = "/api/v1/workloads/pods"
+CLUSTER_LIST: Final = "/v1/k8s/clusters/c/pods"
+OF_CLUSTER: Final = 500
+POD: Final = (
+    b'{"id": "p", "workloadId": "w", "clusterId": "c", "createdAt": "2026-01-05T01:00:00Z", "k8sPhase": "Running"}'
+)
+LARGEST: Final[Answer] = (200, {"count": str(2**63 - 1)})
 _PAGES_OF: Final = 400
 """Of a list of fewer than 500 there is one page, whatever the instants in it."""
 
@@ -56,6 +64,11 @@ class Account:
     misread: int = 0
     crashes: int = 0
     changes: int = 0
+
+    def add(self, other: Account) -> None:
+        """Count what became of others, too."""
+        for name in vars(self):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def goals(self) -> list[Goal]:
         """The figures, each against none."""
@@ -122,12 +135,21 @@ def pages(payloads: Sequence[bytes]) -> list[list[bytes]]:
     return dealt
 
 
-def played(folder: Path, plain: Sequence[bytes], deleted: Sequence[bytes], bodies: Sequence[bytes]) -> Account:
-    """Copy two pages into a fresh data directory, twice, and see what became of them."""
-    account = Account(payloads=len(plain) + len(deleted))
+def played(
+    folder: Path,
+    plain: Sequence[bytes],
+    deleted: Sequence[bytes],
+    bodies: Sequence[bytes],
+    *,
+    of_cluster: Sequence[bytes] = (),
+    count: Answer = (403, {}),
+) -> Account:
+    """Copy two pages, and a cluster's deprecated list, into a fresh data directory, twice: what became of them."""
+    account = Account(payloads=len(plain) + len(deleted) + len(of_cluster))
     lists = [b'{"pods": [' + b", ".join(page) + b"]}" for page in (plain, deleted)]
     values = [parse_json(body)["pods"] for body in lists]
-    answers = {_LISTS: (200, lists[0]), f"{_LISTS}?deleted=true": (200, lists[1]), f"{_LISTS}/count": (403, {})}
+    answers = {_LISTS: (200, lists[0]), f"{_LISTS}?deleted=true": (200, lists[1]), f"{_LISTS}/count": count}
+    answers["/api/v1/clusters"] = answers[CLUSTER_LIST] = (200, b"[" + b", ".join(of_cluster) + b"]")
     sent = {pod: bodies[place % len(bodies)] for place, pod in enumerate(_with_metrics(values))}
     for (workload, pod), body in sent.items():
         answers[f"/api/v1/workloads/{quote(workload, safe='')}/pods/{quote(pod, safe='')}/metrics"] = (200, body)
@@ -137,6 +159,7 @@ def played(folder: Path, plain: Sequence[bytes], deleted: Sequence[bytes], bodie
             "SOURCES__RUNAI__BASE_URL": url,
             "SOURCES__RUNAI__TOKEN": "t",
             "SOURCES__RUNAI__MAX_ATTEMPTS": "1",
+            "SOURCES__RUNAI__CLUSTER_PODS": str(bool(of_cluster)).lower(),
         }
         _told(account, door, "run")
         if account.crashes:
@@ -148,15 +171,22 @@ def played(folder: Path, plain: Sequence[bytes], deleted: Sequence[bytes], bodie
         account.changes = sum(found != before[table] for table, found in _published(door.data_dir).items())
         _told(account, door, "status")
         _told(account, door, "report")
+        _told(account, door, "check")
     account.crashes += sum(1 for _ in _alive(door.data_dir / "published" / "report.html"))
     _settle(account, door.data_dir, [value for page in values for value in page])
+    _settle_cluster(account, door.data_dir, [parse_json(payload) for payload in of_cluster])
     account.misread = sum(1 for _ in _misread(door.data_dir, sent))
     return account
 
 
 def _told(account: Account, door: Door, command: str) -> None:
-    shown = door.run() if command == "run" else door.command(command)
-    if shown.code != 0 or shown.steering:
+    if command == "check":
+        shown = door.check()
+        is_well = shown.code == 0 or (shown.code == 1 and "✗" in shown.out)
+    else:
+        shown = door.run() if command == "run" else door.command(command)
+        is_well = shown.code == 0
+    if not is_well or shown.steering:
         print(f"{command}: {shown.last_line} {shown.steering}")
         account.crashes += 1
 
@@ -216,6 +246,33 @@ def _settle(account: Account, data_dir: Path, values: list[Any]) -> None:
             print(f"lost: {as_json(value)[:1000]}")
 
 
+def _settle_cluster(account: Account, data_dir: Path, values: list[Any]) -> None:
+    with duckdb.connect(str(data_dir / "warehouse.duckdb"), read_only=True) as con:
+        relation = con.table("raw.cluster_pods")
+        rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+        rejects = {payload for (payload,) in con.execute("select payload from raw.rejects").fetchall()}
+    for value in values:
+        is_row = any(says_all_of(row, value) for row in rows)
+        is_reject = as_json(value)[:LONGEST_REJECT] in rejects
+        account.rows += is_row
+        account.rejects += is_reject and not is_row
+        account.lost += not (is_row or is_reject)
+
+
+def says_all_of(row: dict[str, Any], value: Any) -> bool:
+    """Whether a row of the deprecated list has each field of the payload in a column or in `extra`."""
+    if not isinstance(value, dict) or row["content_hash"] != content_hash(value):
+        return False
+    extra = parse_json((row["extra"] or "{}").encode())
+    told = extra | {field: row[column] for field, column, _ in FIELDS if row[column] is not None}
+    return all(value[field] is None or told.get(field) is not None for field in value)
+
+
+def content_hash(payload: dict[str, Any]) -> str:
+    """What tells whether a pod of the deprecated list changed."""
+    return blake2b(as_json(payload).encode(), digest_size=16).hexdigest()
+
+
 def _misread(data_dir: Path, sent: Mapping[tuple[str, str], bytes]) -> Iterator[str]:
     """Pods whose samples are not those of their answers, each once, or of whose rest the ledger does not tell."""
     with duckdb.connect(str(data_dir / "warehouse.duckdb"), read_only=True) as con:
@@ -259,6 +316,8 @@ def play(number: int) -> list[Goal]:
         with apart() as folder:
             plain, deleted = [*dealt[first : first + 2], []][:2]
             account = played(folder, plain, deleted, bodies)
-        for name in vars(total):
-            setattr(total, name, getattr(total, name) + getattr(account, name))
+        total.add(account)
+    with apart() as folder:
+        of_cluster = drawn(cluster_pods(), OF_CLUSTER, number)
+        total.add(played(folder, [POD], [], bodies, of_cluster=of_cluster, count=LARGEST))
     return total.goals()

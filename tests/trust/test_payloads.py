@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -11,24 +13,35 @@ from random import Random
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from dlt.extract.exceptions import ResourceExtractionError
+from httpx import Response
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.settings import ROOT
+from sources.runai import pod_counts, revision_pods, workload_pods
+from sources.runai.errors import BrokenAnswer
 from sources.runai.json_body import parse_json
+from sources.runai.reading.cluster_pods import read_cluster_pods
 from sources.runai.reading.fields import as_json
 from sources.runai.reading.known import NothingKnown
+from sources.runai.reading.listing import COUNT, PODS
 from sources.runai.reading.measurements import measurements_of
 from sources.runai.reading.observations import LONGEST_REJECT, Observations, ReadingReport
 from sources.runai.reading.payload import why_unreadable
 from tests.behaviour.truth import offered
+from tests.pipelines.stub import Answer, stub
 from tests.readme.page import fences
 from tests.sources.reading.rows import pod_row
+from tests.sources.scripted import ScriptedPlane, client
 from tests.trust.apart import apart
 from tests.trust.bodies import in_rows, plainly
-from tests.trust.hostile import MEGABYTE, RAW, TEXTS, lengthened, metrics, pods, text_of
-from tests.trust.payloads import drawn, pages, played
+from tests.trust.door import Door
+from tests.trust.hostile import MEGABYTE, RAW, TEXTS, cluster_pods, counts, lengthened, lists, metrics, pods, text_of
+from tests.trust.payloads import LARGEST, drawn, pages, played, says_all_of
+from tests.trust.payloads import POD as CLUSTER_POD
 from tests.trust.tenant import Tenant, tenant
 
 NOW = datetime(2026, 1, 5, 7, tzinfo=UTC)
@@ -82,6 +95,70 @@ def test_each_sample_of_a_body_is_read_or_told(body: Any) -> None:
     assert found.misplaced == wanted.misplaced
 
 
+@settings(max_examples=50)
+@given(lists())
+@example({"pods": None})
+def test_each_pod_of_a_workload_or_a_revision_is_a_row_or_a_reject(body: Any) -> None:
+    text = text_of(body)
+    parsed = parse_json(text)
+    payloads = parsed.get("pods") if isinstance(parsed, dict) else None
+    for read_by in (workload_pods, revision_pods):
+        plane = ScriptedPlane([Response(200, content=text), Response(200, json={"pods": []})])
+        with client(plane) as api, told_where(not isinstance(payloads, list)):
+            tables = list(read_by(["w"], api))
+            hashes, rejects = of_all(tables, "content_hash"), of_all(tables, "payload")
+            for value in payloads or ():
+                is_row = why_unreadable(value) is None and pod_row(value)["content_hash"] in hashes
+                assert is_row or as_json(value)[:LONGEST_REJECT] in rejects
+
+
+@settings(max_examples=50)
+@given(counts())
+@example({"count": 2**63})
+@example({"count": -1})
+def test_each_count_is_one_that_a_table_holds_or_is_told(body: Any) -> None:
+    text = text_of(body)
+    parsed = parse_json(text)
+    number: Any = parsed.get("count") if isinstance(parsed, dict) else None
+    try:
+        is_count = 0 <= int(number) < 2**63
+    except (TypeError, ValueError):
+        is_count = False
+    with client(ScriptedPlane([Response(200, content=text)])) as api, told_where(not is_count):
+        assert of_all(pod_counts(api), "api_count") == [int(number)] * 2
+
+
+@contextmanager
+def told_where(is_wrong: bool) -> Iterator[None]:
+    """The reading ends with what is wrong with the answer, where something is."""
+    with pytest.raises(ResourceExtractionError) if is_wrong else nullcontext() as info:
+        yield
+    if info is not None:
+        assert isinstance(info.value.__cause__, BrokenAnswer)
+
+
+def of_all(tables: Iterable[pa.Table], column: str) -> list[Any]:
+    """The values in a column of the tables that have it."""
+    return [value for table in tables if column in table.column_names for value in table.column(column).to_pylist()]
+
+
+@settings(max_examples=50)
+@given(st.lists(cluster_pods(), max_size=2))
+@example([{"podId": "p"}])
+def test_each_payload_of_a_deprecated_list_is_a_row_or_a_reject_and_comes_once(payloads: list[Any]) -> None:
+    twins = [payload | {"podName": "another"} for payload in payloads if isinstance(payload, dict)]
+    text = text_of([*payloads, *twins])
+    seen = Observations(NothingKnown(), ReadingReport(), created_until=NOW, deleted_since=NOW)
+    with client(ScriptedPlane([Response(200, content=text)])) as api:
+        tables = dict(read_cluster_pods(api, ["c"], seen, known_hashes={}))
+    rows = tables["cluster_pods"].to_pylist() if "cluster_pods" in tables else []
+    rejects = of_all(tables.values(), "payload")
+    for value in parse_json(text):
+        is_row = any(says_all_of(row, value) for row in rows)
+        assert is_row or as_json(value)[:LONGEST_REJECT] in rejects
+    assert len({row["pod_id"] for row in rows}) == len(rows)
+
+
 def extremes() -> list[bytes]:
     """Pods whose texts are as long, and whose numbers and lists as large or deep, as can be."""
     long = POD | {"name": MEGABYTE, "projectName": MEGABYTE, "containers": [{"name": MEGABYTE, "image": MEGABYTE}]}
@@ -117,6 +194,29 @@ def test_hostile_pages_go_through_the_front_door() -> None:
     assert account.payloads == account.rows + account.rejects == len(page) + len(extremes())
     assert account.rejects > 0
     assert account.samples > 0
+
+
+def test_a_hostile_list_of_a_cluster_goes_through_the_front_door() -> None:
+    of_cluster = drawn(cluster_pods(), 100, 1)
+    with apart() as folder:
+        account = played(folder, [CLUSTER_POD], [], drawn(metrics(), 1, 1), of_cluster=of_cluster, count=LARGEST)
+    assert (account.crashes, account.lost, account.misread, account.changes) == (0, 0, 0, 0)
+    assert account.payloads == account.rows + account.rejects == 101
+    assert account.rejects > 0
+
+
+def test_hostile_answers_end_no_check(tmp_path: Path) -> None:
+    answers: dict[str, Answer] = {}
+    door = Door(tmp_path, lambda: NOW)
+    with apart(), stub(answers) as url:
+        os.environ |= {"SOURCES__RUNAI__BASE_URL": url, "SOURCES__RUNAI__TOKEN": "t"}
+        os.environ["SOURCES__RUNAI__MAX_ATTEMPTS"] = "1"
+        for listed, number in zip(drawn(lists(), 20, 1), drawn(counts(), 20, 1), strict=True):
+            clusters = b"[" + listed + b', {"uuid": "a b"}]'
+            answers |= {PODS: (200, listed), COUNT: (200, number), "/api/v1/clusters": (200, clusters)}
+            shown = door.check()
+            assert "✗ counts" in shown.out or "✓ counts" in shown.out
+            assert (shown.err, shown.steering) == ("", [])
 
 
 @pytest.fixture

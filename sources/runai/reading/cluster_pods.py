@@ -10,8 +10,9 @@ from urllib.parse import quote
 from sources.runai.client import Reply, RunaiClient
 from sources.runai.errors import BadRequest, BrokenAnswer, NotFound, PermissionDenied
 from sources.runai.reading.fields import as_json, as_text
-from sources.runai.reading.observations import Batch, Observations, ReadingReport
+from sources.runai.reading.observations import CONTRADICTED, Batch, Observations, ReadingReport
 from sources.runai.reading.payload import Payload, Row
+from sources.runai.refusals import otherwise
 
 LARGEST_INT: Final = 2**63 - 1
 
@@ -31,7 +32,7 @@ def _as_int(value: object) -> int:
     return number
 
 
-_FIELDS: Final[tuple[tuple[str, str, Callable[[object], object]], ...]] = (
+FIELDS: Final[tuple[tuple[str, str, Callable[[object], object]], ...]] = (
     ("podId", "pod_id", as_text),
     ("podName", "pod_name", as_text),
     ("jobId", "job_id", as_text),
@@ -52,7 +53,7 @@ _FIELDS: Final[tuple[tuple[str, str, Callable[[object], object]], ...]] = (
     ("resourceAllocation", "resource_allocation", as_json),
     ("dynamicData", "dynamic_data", as_json),
 )
-_KNOWN: Final = frozenset(field for field, _, _ in _FIELDS)
+_KNOWN: Final = frozenset(field for field, _, _ in FIELDS)
 
 
 def read_cluster_pods(
@@ -63,9 +64,9 @@ def read_cluster_pods(
     A control plane that refuses the list, no longer has it or answers oddly is warned of: nothing else hangs on it.
     """
     for cluster_id in cluster_ids:
-        path = f"/v1/k8s/clusters/{quote(cluster_id, safe='')}/pods"
+        path = _path(cluster_id)
         try:
-            reply: Reply[Any] = client.get(path)
+            reply = list_cluster_pods(client, cluster_id)
         except (PermissionDenied, BadRequest, BrokenAnswer) as error:
             seen.report.warn(str(error))
             continue
@@ -75,24 +76,49 @@ def read_cluster_pods(
                 "leave SOURCES__RUNAI__CLUSTER_PODS unset on newer control planes"
             )
             continue
-        if not isinstance(reply.body, list):
-            seen.report.warn(f"{path} answered without a list of pods")
-            continue
-        for payload in reply.body:
-            if not isinstance(payload, dict) or not isinstance(payload.get("podId"), str):
-                seen.reject("cluster_pods", payload, "the pod has no podId", reply.received_at)
-                continue
+        for payload in _readable(reply, seen):
             row = _row(payload, seen.report)
             if known_hashes.get(row["pod_id"]) != row["content_hash"]:
                 seen.add("cluster_pods", row, reply.received_at)
         yield from seen.batches(all_of_it=True)
 
 
+def list_cluster_pods(client: RunaiClient, cluster_id: str) -> Reply[list[Any]]:
+    """Ask for the pods of one cluster.
+
+    Raises:
+        BrokenAnswer: the answer is no list.
+    """
+    path = _path(cluster_id)
+    reply: Reply[Any] = client.get(path)
+    if not isinstance(reply.body, list):
+        raise otherwise(path, "no list of pods")
+    return reply
+
+
+def _readable(reply: Reply[list[Any]], seen: Observations) -> Iterable[Payload]:
+    readable: dict[str, Payload] = {}
+    for payload in reply.body:
+        if not isinstance(payload, dict) or not isinstance(payload.get("podId"), str):
+            seen.reject("cluster_pods", payload, "the pod has no podId", reply.received_at)
+            continue
+        other = readable.setdefault(payload["podId"], payload)
+        if other != payload:
+            # Each would be a change of the other, in every reading anew.
+            readable[payload["podId"]] = max(other, payload, key=as_json)
+            seen.reject("cluster_pods", min(other, payload, key=as_json), CONTRADICTED, reply.received_at)
+    return readable.values()
+
+
+def _path(cluster_id: str) -> str:
+    return f"/v1/k8s/clusters/{quote(cluster_id, safe='')}/pods"
+
+
 def _row(payload: Payload, report: ReadingReport) -> Row:
     row: Row = {}
     extra = {field: value for field, value in payload.items() if field not in _KNOWN}
     report.unknown_fields.update(extra.keys())
-    for field, column, coerce in _FIELDS:
+    for field, column, coerce in FIELDS:
         value = payload.get(field)
         try:
             row[column] = None if value is None else coerce(value)

@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
 from sources.runai.client import Reply, RunaiClient
-from sources.runai.errors import BrokenAnswer
 from sources.runai.params import timestamp
 from sources.runai.reading.fields import as_instant
+from sources.runai.refusals import otherwise
 
 PODS: Final = "/api/v1/workloads/pods"
 COUNT: Final = "/api/v1/workloads/pods/count"
 PAGE_SIZE: Final = 500
 """The largest `limit` that the contract allows."""
+LARGEST_COUNT: Final = 2**63 - 1
+"""What the contract's int64 holds, and a column of a table."""
 
 Column = Literal["createdAt", "completedAt", "deletedAt"]
 Params = dict[str, str | int | bool | None]
@@ -130,8 +132,7 @@ def as_page(body: object, received_at: datetime, path: str) -> Page:
     """
     pods = body.get("pods") if isinstance(body, dict) else None
     if not isinstance(body, dict) or not isinstance(pods, list):
-        msg = f"{path} answered without a list of pods; is the base URL that of a Run:ai control plane?"
-        raise BrokenAnswer(msg)
+        raise otherwise(path, "no list of pods")
     return Page(pods, received_at, more=bool(body.get("next")))
 
 
@@ -144,7 +145,9 @@ def count(client: RunaiClient, listing: Listing) -> int:
     reply: Reply[Any] = client.get(COUNT, listing.count_params())
     number = reply.body.get("count") if isinstance(reply.body, dict) else None
     try:
-        return int(number)  # type: ignore[arg-type] # text is welcome too, all else is caught
+        found = int(number)  # type: ignore[arg-type] # text is welcome too, all else is caught
     except (TypeError, ValueError):
-        msg = f"{COUNT} answered without a count"
-        raise BrokenAnswer(msg) from None
+        found = -1
+    if not 0 <= found <= LARGEST_COUNT:
+        raise otherwise(COUNT, "no count")
+    return found
