@@ -20,6 +20,8 @@ from pipelines.run import run
 from pipelines.settings import Settings
 from sources.runai.client import RunaiClient
 from sources.runai.credentials import AppToken
+from tests.transforms.raw_files import DuckDBFiles, pod
+from tests.transforms.raw_files import run as a_run
 from transforms import Layout
 
 _LOG = logging.getLogger("pipelines")
@@ -37,15 +39,14 @@ def full_disk() -> Iterator[None]:
 
 
 def with_an_old_generation(data_dir: Path) -> Layout:
-    """A data directory with a generation that is due, the current one, and a warehouse without rows."""
+    """A data directory with a generation that is due, the current one, and one committed load."""
     layout = Layout(data_dir)
     names = ["20260101T000000Z-000001", "20260101T000100Z-000002"]
     for name in names:
         (layout.generations / name).mkdir(parents=True)
         (layout.generations / name / "report.html").write_bytes(b"x" * 100_000)
     layout.published.symlink_to((layout.generations / names[1]).relative_to(data_dir))
-    with duckdb.connect(str(layout.warehouse)) as con:
-        con.execute("create schema raw")
+    DuckDBFiles(data_dir).load("1.5", pods=[pod()], runs=[a_run()])
     return layout
 
 
