@@ -18,6 +18,7 @@ from simulator.world.columns import Ints
 from simulator.world.pods import Pod
 from sources.runai.catalogue import BASIC
 from sources.runai.reading.windows import SETTLE_LAG
+from tests.behaviour.lives import lives
 from tests.behaviour.scene import Scene
 
 SAMPLES = pa.schema(
@@ -29,6 +30,7 @@ SAMPLES = pa.schema(
         "value": pa.float64(),
     }
 )
+STARTS = pa.schema({"pod_id": pa.string(), "started_at": pa.timestamp("us", "UTC")})
 HISTOGRAMS = SAMPLES.remove(2).append(pa.field("bucket", pa.string()))
 # `table` is held against the registered truth; `part` tells apart the series of one metric.
 _COMPARED = """
@@ -100,13 +102,19 @@ wanted as (
 
 told as (select * replace (coalesce(gpu, -1) as gpu) from pod_metrics_hourly where samples > 0),
 
--- Of a stretch that was not asked for, none are expected.
+-- Of a stretch that was not asked for, none are expected; nor before the start, which of a pod that was started again
+-- is its last.
 steps as (
     select pod_id, metric, gpu, hour_at,
         count(*) as steps,
-        case when bool_and(coalesce(status = 'ok', false)) then count(*) - 1 else 0 end as steps_asked
+        case
+            when bool_and(coalesce(status = 'ok', false))
+            then greatest(0, count(*) filter (sampled_at >= started_at) - 1)
+            else 0
+        end as steps_asked
     from truth
     left join pod_metric_coverage using (pod_id, metric)
+    left join starts using (pod_id)
     group by all
 ),
 
@@ -187,13 +195,16 @@ def odd_histograms(here: Scene, truth: pa.Table) -> list[Odd]:
 
 def hour_differences(here: Scene, truth: pa.Table) -> list[str]:
     """Say where hours are not what the true samples come to, of those that are published as numbers."""
-    return [" ".join(map(str, row)) for row in _held_against(here, truth, _HOURS)]
+    started = [(life.pod.id, moment(life.started)) for life in lives(here) if life.started is not None]
+    starts = pa.Table.from_pylist([dict(zip(STARTS.names, one, strict=True)) for one in started], STARTS)
+    return [" ".join(map(str, row)) for row in _held_against(here, truth, _HOURS, starts=starts)]
 
 
-def _held_against(here: Scene, truth: pa.Table, query: str) -> list[tuple[Any, ...]]:
+def _held_against(here: Scene, truth: pa.Table, query: str, **tables: pa.Table) -> list[tuple[Any, ...]]:
     with duckdb.connect(str(here.data_dir / "published" / "runai.duckdb"), read_only=True) as con:
         con.execute("set TimeZone = 'UTC'")
-        con.register("true_samples", truth)
+        for name, table in {"true_samples": truth, **tables}.items():
+            con.register(name, table)
         return con.execute(query).fetchall()
 
 
