@@ -26,6 +26,16 @@ create or replace temp macro hour_of(instant) as
 create or replace temp macro day_of(instant) as
     cast(make_timestamp(epoch_us(instant)) as date);
 
+-- The latest that an instant may be that the API has cut to the second, or to the millisecond.
+create or replace temp macro latest_of(instant) as
+    instant + to_microseconds(
+        case
+            when epoch_us(instant) % 1_000_000 = 0 then 999_999
+            when epoch_us(instant) % 1_000 = 0 then 999
+            else 0
+        end
+    );
+
 -- A month as the Parquet folders name it.
 create or replace temp macro month_of(instant) as
     coalesce(strftime(instant at time zone 'UTC', '%Y-%m'), 'unknown');

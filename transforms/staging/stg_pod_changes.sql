@@ -3,8 +3,8 @@
 -- The API's own instant for a change counts where it is not after its observation: completed_at where it is new, else
 -- k8s_phase_updated_at where it and the phase are new, else deleted_at where it is new. Otherwise the change is dated
 -- by its observation. Before the observation before, completed_at alone counts: the cluster was out of touch when that
--- was read. Instants are cut to the second, at the coarsest: one in the second before the observation before may well
--- lie after it, and counts as just after it. No version holds from before the one before it.
+-- was read. Instants are cut to the millisecond or the second: one that may well lie after the observation before counts
+-- as just after it. No version holds from before the one before it.
 with stg_pod_versions as (select * from stg_pod_versions),
 
 stg_pod_starts as (select * from stg_pod_starts),
@@ -49,8 +49,7 @@ compared as (
             (version_index = 0 or phase is distinct from earlier_phase)
             and phase_updated_at is distinct from earlier_phase_updated_at
         ) as is_new_phase,
-        coalesce(lag(observed_at) over pod + interval '1 microsecond', born_at) as earliest,
-        earliest - interval '1 second' as earliest_told
+        coalesce(lag(observed_at) over pod + interval '1 microsecond', born_at) as earliest
     from versions
     window pod as (partition by pod_id order by version_index)
 ),
@@ -59,15 +58,12 @@ dated as (
     select
         *,
         case
-            when is_newly_completed and completed_at < earliest_told and version_index > 0 then completed_at
-            when
-                is_newly_completed and completed_at between earliest_told and observed_at
+            when is_newly_completed and version_index > 0 and latest_of(completed_at) < earliest then completed_at
+            when is_newly_completed and latest_of(completed_at) >= earliest and completed_at <= observed_at
                 then greatest(completed_at, earliest)
-            when
-                is_new_phase and phase_updated_at between earliest_told and observed_at
+            when is_new_phase and latest_of(phase_updated_at) >= earliest and phase_updated_at <= observed_at
                 then greatest(phase_updated_at, earliest)
-            when
-                is_newly_deleted and deleted_at between earliest_told and observed_at
+            when is_newly_deleted and latest_of(deleted_at) >= earliest and deleted_at <= observed_at
                 then greatest(deleted_at, earliest)
             else observed_at
         end as dated_at

@@ -4,8 +4,8 @@
 -- A pod is Pending from its creation. From its start on it is as the first version read after the start shows it
 -- (unless it had left Pending before), save that an end phase shown there was Running until then. A version that shows
 -- it Pending still, and knows of no start, was read while its cluster was out of touch, and does not count: it was
--- Pending until just after that only where the start is in the second before. Of several states at one instant the last
--- one holds.
+-- Pending until just after that only where its start, cut to the second, may be later. Of several states at one instant
+-- the last one holds.
 with stg_pod_changes as (select * from stg_pod_changes),
 
 states as (
@@ -26,7 +26,7 @@ states as (
             started_at,
             born_at,
             max(observed_at + interval '1 microsecond') filter (
-                where is_before_start and observed_at < started_at + interval '1 second'
+                where is_before_start and observed_at <= latest_of(started_at)
             ) over (partition by pod_id)
         ) as runs_from
     from stg_pod_changes
