@@ -36,18 +36,17 @@ def history_differences(here: Scene, looks: Sequence[Look], unsure: set[str]) ->
     stretches: dict[str, list[Row]] = defaultdict(list)
     for row in here.rows("pod_history"):
         stretches[row["pod_id"]].append(row)
-    tick = 10 ** (6 - here.simulator.switches.fraction_digits)
     said = []
     for life in lives(here):
         rows = sorted(stretches[life.pod.id], key=lambda row: row["valid_from"])
-        said += [f"{life.pod.id} at {at}: {what}" for at, what in _untrue(life, rows, looks, tick)]
+        said += [f"{life.pod.id} at {at}: {what}" for at, what in _untrue(here, life, rows, looks)]
         if life.pod.id not in unsure:
             said += [f"{life.pod.id} at {at}: {what}" for at, what in _untold(here, life.pod, rows, looks)]
     return said
 
 
-def _untrue(life: Life, rows: list[Row], looks: Sequence[Look], tick: int) -> Iterator[tuple[object, str]]:
-    pod = life.pod
+def _untrue(here: Scene, life: Life, rows: list[Row], looks: Sequence[Look]) -> Iterator[tuple[object, str]]:
+    pod, tick = life.pod, 10 ** (6 - here.simulator.switches.fraction_digits)
     # A sidecar starts a second later, and after a restart its start is the earliest that is shown.
     changes = (pod.created, pod.scheduled, pod.started, pod.started + SECOND, pod.restarted, pod.stopped)
     exact = {instant // tick * tick for instant in changes}
@@ -65,7 +64,8 @@ def _untrue(life: Life, rows: list[Row], looks: Sequence[Look], tick: int) -> It
         told = _told(row)
         # When a pod got its node is told nowhere: the stretch in which that is first seen has it from its beginning.
         later = _state(pod, life.now if row["valid_to"] is None else micros(row["valid_to"]))
-        true = {was, (was[0], None, None), (was[0], *later[1:])}
+        # While a cluster cannot be reached, its pods are shown as they were before.
+        true = {was, (was[0], None, None), (was[0], *later[1:]), _state(pod, here.world.reported(pod, start))}
         # A stretch within one tick may be all of it before the change.
         if row["valid_to"] is not None and micros(row["valid_to"]) <= start + tick:
             true.add(_state(pod, start))

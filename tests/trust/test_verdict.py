@@ -13,6 +13,7 @@ import pytest
 
 from pipelines.run import RunResult
 from simulator import Switches, WorldConfig
+from simulator.world.config import Outage
 from sources.runai.catalogue import BASIC
 from tests.behaviour.samples import hour_differences, odd_histograms, true_histograms, true_samples
 from tests.behaviour.scene import START, Scene, scene
@@ -163,6 +164,21 @@ def test_what_was_tampered_with_is_told(played: Played, tmp_path: Path, table: s
         else:
             con.execute(deed)
     assert JUDGES[table](replace(played, here=here))
+
+
+def test_what_was_shown_of_a_cluster_that_could_not_be_reached_is_no_lie(tmp_path: Path) -> None:
+    outages = tuple(Outage(START + timedelta(hours=1), START + timedelta(hours=3), place) for place in range(3))
+    config = WorldConfig(pods=0, start=START, outages=outages)
+    with scene(tmp_path / "data", config=config, after=timedelta(hours=2)) as here:
+        half = timedelta(minutes=30)
+        here.world.add(created_at=START + half, completed_at=START + 3 * half)
+        looks = []
+        for _ in range(2):
+            here.run()
+            looks.append((here.clock.now(), here.clock.now()))
+            here.advance(hours=2)
+        assert "Running" in {row["phase"] for row in here.rows("pod_history") if row["valid_from"] == START + 3 * half}
+        assert history_differences(here, looks, set()) == []
 
 
 def test_a_table_that_nobody_judges_is_told(played: Played, tmp_path: Path) -> None:
