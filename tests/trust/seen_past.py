@@ -121,8 +121,10 @@ def _wrong_shares(here: Scene, life: Life, row: Row, asked: Sequence[int]) -> It
     held = dict(zip(_HELD, (pod.allocated_gpu(), pod.workload.request.cpu[0], memory), strict=True))
     nothing = dict.fromkeys(held)
     tick = 10 ** (6 - here.simulator.switches.fraction_digits)
-    may_hold = pod.scheduled // tick * tick <= start < life.until
-    runs = life.started is not None and life.started <= start < life.until
+    # What is not over may be seen first at the present.
+    is_over = life.ended is not None and life.ended <= start
+    may_hold = pod.scheduled // tick * tick <= start and not is_over
+    runs = life.started is not None and life.started <= start and not is_over
     # One that was deleted while it ran, unseen, stays as it was: the look may have come after that.
     was_seen = row["phase"] == "Running" and not row["is_inferred"] and until <= life.until
     must_hold = runs and (here.simulator.switches.keeps_allocation or was_seen)

@@ -84,10 +84,13 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         patch.setenv("SOURCES__RUNAI__CLUSTER_PODS", "true")
         one = Played(here, here.clock.now() - timedelta(days=1), [], [])
         start_pod(here, "training", "nvcr.io/nim/meta/llama-3.1-8b-instruct:1.3.3")
-        # Waits on its node while the first run looks.
+        # They wait on their nodes, one while the first run looks, and one while the last does.
         now = here.clock.now()
         created = now - timedelta(minutes=5)
         here.world.add(created_at=created, scheduled_at=now, started_at=now + timedelta(minutes=50))
+        here.world.add(
+            created_at=created, scheduled_at=now + timedelta(minutes=50), started_at=now + timedelta(hours=5)
+        )
         here.advance(minutes=1)
         one.run(BASIC)
         patch.setenv("SOURCES__RUNAI__CLUSTER_PODS", "false")
