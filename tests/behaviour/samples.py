@@ -66,6 +66,25 @@ where said.times is distinct from 1
 group by all
 order by all
 """
+_TEXTS = """
+select pod_id, metric, sampled_at, value, value_text
+from pod_metrics
+where value is null or value_text is not null
+"""
+_LABELS = """
+with every as (
+    select 'pod_metrics' as samples, cast(labels as varchar) as label, sampled_on as told_on, sampled_at as instant
+    from pod_metrics
+    union all
+    select 'pod_metric_histograms', cast(labels as varchar), sampled_on, sampled_at from pod_metric_histograms
+    union all
+    select 'pod_metrics_hourly', null, sampled_on, hour_at from pod_metrics_hourly
+)
+
+select samples, label, told_on, count(*) from every
+where label <> '{"device":"nvidia0"}' or told_on is distinct from cast(instant as date)
+group by all
+"""
 # A percentile by its definition: the two values next to its place, each with the weight of its nearness.
 _HOURS = """
 with truth as (
@@ -191,6 +210,20 @@ def odd_histograms(here: Scene, truth: pa.Table) -> list[Odd]:
     """Published buckets and percentiles that are not the true ones, by pod, metric and bucket."""
     query = _COMPARED.format(table="pod_metric_histograms", part="bucket", value_text="cast(null as varchar)")
     return [Odd(*row) for row in _held_against(here, truth, query)]
+
+
+def label_differences(here: Scene, nan_share: float) -> list[str]:
+    """Say which samples have a text in place of a number that was one, neither, or labels or a day not theirs.
+
+    Of all samples no more than the share came as NaN.
+    """
+    said = [" ".join(map(str, row)) for row in _held_against(here, SAMPLES.empty_table(), _LABELS)]
+    for pod_id, metric, at, value, text in _held_against(here, SAMPLES.empty_table(), _TEXTS):
+        pod = here.world.find(pod_id)
+        is_nan = pod is not None and metrics.noise(pod.salt, np.array([micros(at)], dtype=np.int64))[0] < nan_share
+        if (value, text) != (None, "NaN") or not is_nan:
+            said.append(f"{pod_id} {metric} at {at}: {value}, {text}")
+    return said
 
 
 def hour_differences(here: Scene, truth: pa.Table) -> list[str]:

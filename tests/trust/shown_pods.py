@@ -1,9 +1,9 @@
-"""`pods` and `pod_resources` as the payloads of the simulator's pods make them, column by column."""
+"""`pods`, `pod_resources` and other children as the payloads of the simulator's pods make them, column by column."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import product
 from math import ceil
@@ -17,10 +17,10 @@ from simulator.instants import SECOND, Stamps, micros
 from simulator.world.payload import Manner, payload
 from simulator.world.pods import RESTARTED, SCHEDULED, STARTED
 from sources.runai.reading.fields import as_instant
+from tests.behaviour.columns import Row, row_differences
 from tests.behaviour.scene import Scene
 from tests.behaviour.truth import INSTANTS, SAME
 
-Row = dict[str, Any]
 Part = dict[tuple[str, bool], tuple[Any, ...]]
 """What is requested or allocated of each resource, by its name and whether it is an extended one."""
 
@@ -35,10 +35,11 @@ _INSTANTS: Final = INSTANTS | {"updated_at": "updatedAt"}
 _AMOUNTS: Final = {"gpu": "gpu", "gpu_memory": "gpuMemory", "cpu": "cpu", "cpu_memory": "cpuMemory"}
 _UNITS: Final = {"gpu": "gpu", "cpu": "cores", "gpu_memory": "bytes", "cpu_memory": "bytes"}
 _COLUMNS: Final = {"gpu": "gpu", "gpu_memory": "gpu_memory_bytes", "cpu": "cpu_cores", "cpu_memory": "cpu_memory_bytes"}
-NOT_COMPARED: Final = {
+OF_PODS: Final = {
     "first_observed_at": "it depends on when one looked; held between the pod's coming and its last observation",
     "last_observed_at": "likewise; held between the first observation and the present",
 }
+"""Columns of `pods` that are not compared, and why."""
 
 
 def manners(here: Scene, versions: Sequence[str]) -> list[Manner]:
@@ -67,7 +68,7 @@ def pod_differences(here: Scene, known: Sequence[Manner]) -> list[str]:
         shown = row | {"node_affinity": _json(row["node_affinity"]), "extra": _json(row["extra"])}
         said += [
             f"{pod_id}.{column}: {shown[column]!r}, not {candidates[-1][column]!r}"
-            for column in row.keys() - NOT_COMPARED.keys() - {"started_at"}
+            for column in row.keys() - OF_PODS.keys() - {"started_at"}
             if not any(shown[column] == one[column] for one in candidates)
             and not (column.startswith("allocated_") and shown[column] is None and _may_be_unseen(here, truth))
         ]
@@ -105,6 +106,59 @@ def resource_differences(here: Scene, known: Sequence[Manner]) -> list[str]:
         if not (found.items() <= every.items() and (is_whole or (not found and _may_be_unseen(here, truth)))):
             said.append(f"{pod_id}: allocated {found}, not {was_given[-1]}")
     return said
+
+
+def child_differences(here: Scene, known: Sequence[Manner]) -> dict[str, list[str]]:
+    """Say, by table, which containers, tolerations and pools of pods are lost, made up or not as the payload has them.
+
+    No manner shows them otherwise than another.
+    """
+    shown = here.shown()
+    payloads = {pod_id: _payload(truth, known[-1]) for pod_id, truth in shown.items()}
+    said = {}
+    for table, (index, rows_of) in _CHILDREN.items():
+        told = {(row["pod_id"], row[index]): row for row in here.rows(table) if row["pod_id"] in shown}
+        wanted = {
+            (pod_id, place): row for pod_id, given in payloads.items() for place, row in enumerate(rows_of(given))
+        }
+        said[table] = row_differences(told, wanted, without=("pod_id", index))
+    return said
+
+
+def _containers(given: Row) -> Iterator[Row]:
+    for one in given["containers"]:
+        # [<registry>/]<path>[:<tag>][@<digest>]
+        name, _, digest = one["image"].partition("@")
+        path, slash, last = name.rpartition("/")
+        last, _, tag = last.partition(":")
+        host = path.partition("/")[0]
+        yield {
+            "container_name": one["name"],
+            "image": one["image"],
+            "image_registry": host if host == "localhost" or set(".:") & set(host) else None,
+            "image_repository": path + slash + last,
+            "image_tag": tag or None,
+            "image_digest": digest or None,
+            "started_at": one["startedAt"] and as_instant(one["startedAt"]),
+        }
+
+
+def _tolerations(given: Row) -> Iterator[Row]:
+    for one in given["tolerations"]:
+        names = ("key", "operator", "value", "effect")
+        yield {name: one[name] for name in names} | {"toleration_seconds": one["tolerationSeconds"]}
+
+
+def _node_pools(given: Row) -> Iterator[Row]:
+    for name in given["requestedNodePools"]:
+        yield {"node_pool": name, "is_current": name == given["currentNodePool"]}
+
+
+_CHILDREN: Final[dict[str, tuple[str, Callable[[Row], Iterable[Row]]]]] = {
+    "pod_containers": ("container_index", _containers),
+    "pod_tolerations": ("toleration_index", _tolerations),
+    "pod_node_pools": ("pool_index", _node_pools),
+}
 
 
 def _columns(truth: TruthPod, manner: Manner) -> Row:

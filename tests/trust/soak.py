@@ -161,10 +161,11 @@ class Soak:
         verdict.none("runs that failed and were not made good", ["the last"] * log.in_a_row)
         verdict.none("warnings of counts after the rest", log.results[-1].reading.warnings)
         judge_pods(verdict, here, (OLD, NEW))
-        judge_gpu_seconds(verdict, here, log.looks, self._hidden())
+        judge_gpu_seconds(verdict, here, log.looks, self._hidden(), plan.resolution)
         types = resolve(plan.metrics, version_of(NEW))
         forgets = False in self._weather.seen["metrics_of_deleted"]
-        judge_samples(verdict, here, types, self._since, plan.resolution, forgets=forgets)
+        nan_share = max(self._weather.seen["nan_samples"])
+        judge_samples(verdict, here, types, self._since, plan.resolution, forgets=forgets, nan_share=nan_share)
         unsure = self._hidden() | self._weather.broken(here.world)
         judge_past(verdict, here, log.looks, unsure)
         judge_accounts(verdict, here, log.results, log.failures.total())

@@ -13,7 +13,7 @@ import pytest
 from simulator import Switches
 from sources.runai.reading.referee import ROTATION_DAYS
 from tests.trust.soak import AGE, Plan, hourly, random_times, soak
-from tests.trust.verdict import row_differences
+from tests.trust.verdict import rebuild_differences
 from tests.trust.weather import STORMY, UNPLAYED, Weather
 
 SAMPLES = (
@@ -70,5 +70,5 @@ def test_a_row_too_many_or_too_few_is_noticed(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         with duckdb.connect(str(folder / "runai.duckdb")) as con:
             con.execute(f"create table numbers as select * from (values {values})")
-    found = row_differences(tmp_path / "left", tmp_path / "right")
+    found = rebuild_differences(tmp_path / "left", tmp_path / "right")
     assert sorted(found) == ["numbers only after: (3,)", "numbers only before: (1,)", "numbers only before: (2,)"]

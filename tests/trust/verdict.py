@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from math import isclose
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
 from bench.rounds import Goal
 from pipelines.run import RunResult, rebuild
 from simulator import World
-from simulator.instants import micros
+from simulator.instants import micros, moment
 from simulator.world.metrics import gauges
+from tests.behaviour.columns import row_differences
 from tests.behaviour.lives import Life, lives
 from tests.behaviour.samples import (
+    Odd,
     hour_differences,
+    label_differences,
     odd_histograms,
     odd_samples,
     true_histograms,
@@ -28,25 +30,22 @@ from tests.behaviour.samples import (
 )
 from tests.behaviour.scene import Scene
 from tests.behaviour.usage import charge_differences, usage_differences
+from tests.trust.covered import Key, coverage_differences
 from tests.trust.seen_past import (
+    OF_RUNS,
     Look,
     cluster_pod_differences,
     count_differences,
     history_differences,
     run_differences,
 )
-from tests.trust.shown_pods import manners, pod_differences, resource_differences
+from tests.trust.shown_pods import OF_PODS, child_differences, manners, pod_differences, resource_differences
 from transforms.sql import literal
 
 _SHOWN: Final = 5
-# Children of a pod, and the columns that its payload alone decides.
-_CHILDREN: Final = {
-    "pod_containers": ("pod_id", "container_index", "container_name", "image"),
-    "pod_tolerations": ("pod_id", "toleration_index", "key", "operator", "value", "effect"),
-    "pod_node_pools": ("pod_id", "pool_index", "node_pool"),
-}
-# What else of the published tables is held against the truth.
+# What of the published tables is held against the truth.
 _JUDGED: Final = {
+    *("pod_containers", "pod_tolerations", "pod_node_pools"),
     *("pods", "pod_resources", "pod_history", "pod_lifecycle", "gpu_usage_daily", "focus_usage", "cluster_pods"),
     *("pod_metrics", "pod_metrics_hourly", "pod_metric_histograms", "pod_metric_coverage", "pod_counts", "runs"),
 }
@@ -55,6 +54,8 @@ REBUILT_ALONE: Final = {
     "metric_catalogue": "a list of ours; the range observed in it is that of the samples, which are held one by one",
 }
 """Tables held only against what a rebuild makes of the same raw tables, and why."""
+NOT_COMPARED: Final = {"pods": OF_PODS, "runs": OF_RUNS}
+"""Columns of the other tables that are held against no truth, and why."""
 # A soak has to be so many days long before it must have had such an event.
 _EVENT_DAYS: Final = {
     "births": 1.0,
@@ -97,49 +98,55 @@ def judge_pods(verdict: Verdict, here: Scene, versions: Sequence[str]) -> None:
     verdict.none("columns of pods that are wrong", [said for said in found if not said.endswith(": lost")])
     verdict.none("pods made up", sorted(published.keys() - {pod.id for pod in here.world.truth()}))
     verdict.none("pods whose resources are wrong", resource_differences(here, known))
-    true_children = {table: set[tuple[Any, ...]]() for table in _CHILDREN}
-    for pod_id, pod in truth.items():
-        payload = pod.payload()
-        names = ("key", "operator", "value", "effect")
-        rows = {
-            "pod_containers": [(one["name"], one["image"]) for one in payload["containers"]],
-            "pod_tolerations": [tuple(one[name] for name in names) for one in payload["tolerations"]],
-            "pod_node_pools": [(name,) for name in payload["requestedNodePools"]],
-        }
-        for table, children in rows.items():
-            true_children[table] |= {(pod_id, place, *child) for place, child in enumerate(children)}
-    for table, columns in _CHILDREN.items():
-        told = {tuple(row[name] for name in columns) for row in here.rows(table) if row["pod_id"] in truth}
-        verdict.none(f"{table} that differ", [str(row) for row in told ^ true_children[table]])
+    for table, differ in child_differences(here, known).items():
+        verdict.none(f"{table} that differ", differ)
 
 
-def judge_gpu_seconds(verdict: Verdict, here: Scene, looks: list[Look], unsure: set[str]) -> None:
+def judge_gpu_seconds(verdict: Verdict, here: Scene, looks: list[Look], unsure: set[str], resolution: int) -> None:
     """Waits, runs and GPU-seconds of every pod, whether its allocation was seen or is told as unseen.
 
     Of the pods in `unsure` nobody can say whether one of the looks had to see them run.
     """
-    published = {row["pod_id"]: row for row in here.rows("pod_lifecycle")}
-    off, unseen, total = [], [], 0.0
-    for life in lives(here):
-        row = published.get(life.pod.id)
-        if row is None:
-            continue
-        # What was allocated, and what was not seen as allocated, are together all that it held.
-        lacking = row["unseen_seconds"] or 0.0
-        seconds = (row["allocated_gpu_seconds"] or 0.0) + float(life.gpus) * lacking
-        total += seconds
-        wanted = {"wait_seconds": life.wait_seconds(), "run_seconds": life.run_seconds(), "end_reason": life.end_reason}
-        off += [f"{life.pod.id}.{name}: {row[name]}, not {was}" for name, was in wanted.items() if row[name] != was]
-        if not isclose(seconds, life.gpu_seconds() or 0.0, rel_tol=1e-12, abs_tol=1e-6):
-            off.append(f"{life.pod.id}: {seconds} GPU-seconds, not {life.gpu_seconds()}")
-        if lacking and life.pod.id not in unsure and any(_sees_running(here.world, life, look) for look in looks):
-            unseen.append(f"{life.pod.id}: {lacking} s of {life.run_seconds()} s")
+    total = sum(life.gpu_seconds() or 0.0 for life in lives(here))
     verdict.at_least("GPU-hours in the truth", int(total / 3600), 1)
-    verdict.none("waits, runs and GPU-seconds that are wrong", off)
-    verdict.none("allocations unseen though a run looked", unseen)
+    verdict.none("waits, runs and GPU-seconds that are wrong", gpu_second_differences(here))
+    unseen = {row["pod_id"]: row["unseen_seconds"] for row in here.rows("pod_lifecycle")}
+    verdict.none(
+        "allocations unseen though a run looked",
+        [
+            f"{life.pod.id}: {unseen[life.pod.id]} s of {life.run_seconds()} s"
+            for life in lives(here)
+            if unseen.get(life.pod.id) and life.pod.id not in unsure
+            if any(_sees_running(here.world, life, look) for look in looks)
+        ],
+    )
     if here.simulator.switches.keeps_allocation:
-        verdict.none("days of GPU usage that are wrong", usage_differences(here))
+        verdict.none("days of GPU usage that are wrong", usage_differences(here, resolution=resolution))
         verdict.none("charges that are wrong", charge_differences(here))
+
+
+def gpu_second_differences(here: Scene) -> list[str]:
+    """Say which columns of `pod_lifecycle` are wrong.
+
+    What was allocated, and what was not seen as allocated, are together all that the pod held.
+    """
+    told, wanted = {row["pod_id"]: row for row in here.rows("pod_lifecycle")}, {}
+    for life in lives(here):
+        ran, asked = life.run_seconds(), life.pod.workload.request.gpu
+        most = 0.0 if here.simulator.switches.keeps_allocation else ran or 0.0
+        unseen = min(max(told.get(life.pod.id, {}).get("unseen_seconds") or 0.0, 0.0), most)
+        held = None if ran is None or unseen == ran else float(life.gpus) * (ran - unseen)
+        wanted[life.pod.id] = {
+            "pod_id": life.pod.id,
+            "wait_seconds": life.wait_seconds(),
+            "run_seconds": ran,
+            "requested_gpu_seconds": ran and asked and ran * asked,
+            "allocated_gpu_seconds": held,
+            "end_reason": life.end_reason,
+            "ended_at": None if life.ended is None else moment(life.ended),
+            "unseen_seconds": None if ran is None else unseen,
+        }
+    return row_differences({pod_id: row for pod_id, row in told.items() if pod_id in wanted}, wanted)
 
 
 def _sees_running(world: World, life: Life, look: Look) -> bool:
@@ -151,7 +158,14 @@ def _sees_running(world: World, life: Life, look: Look) -> bool:
 
 
 def judge_samples(
-    verdict: Verdict, here: Scene, types: Sequence[str], since: datetime, resolution: int, *, forgets: bool
+    verdict: Verdict,
+    here: Scene,
+    types: Sequence[str],
+    since: datetime,
+    resolution: int,
+    *,
+    forgets: bool,
+    nan_share: float,
 ) -> None:
     """Every sample that the control plane ever had, or a reason why not.
 
@@ -163,12 +177,10 @@ def judge_samples(
     buckets = true_histograms(here, since, here.clock.now(), histograms, resolution)
     odd = odd_samples(here, truth) + odd_histograms(here, buckets)
     coverage = {(row["pod_id"], row["metric"]): row for row in here.rows("pod_metric_coverage")}
-    lost, in_all = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    lost, in_all = most_lost(odd), Counter[Key]()
     for one in odd:
         if one.what == "lost":
-            key = (one.pod_id, one.metric)
-            lost[key] = max(lost[key], one.samples)
-            in_all[key] += one.samples
+            in_all[one.pod_id, one.metric] += one.samples
     told = Counter[str]()
     untold = []
     for key, samples in lost.items():
@@ -182,6 +194,8 @@ def judge_samples(
     in_truth = truth.num_rows + buckets.num_rows
     verdict.at_least("samples in the truth", in_truth, 1_000)
     verdict.none("series with samples lost and no reason told", untold)
+    verdict.none("rows of coverage that are not so", coverage_differences(here, types, since, resolution, lost))
+    verdict.none("texts and labels of samples that were not given", label_differences(here, nan_share))
     verdict.none("series with samples made up, repeated or wrong", [str(one) for one in odd if one.what != "lost"])
     exempt = told["not_found"] if forgets else 0
     verdict.none("hours that are not what their samples come to", hour_differences(here, truth))
@@ -195,10 +209,19 @@ def judge_samples(
     verdict.said.append(f"   histograms: {buckets.num_rows:,} buckets and percentiles in the truth")
 
 
+def most_lost(odd: Iterable[Odd]) -> Counter[Key]:
+    """How many samples of the truth lack, by pod and metric, in the series that lacks most."""
+    lost = Counter[Key]()
+    for one in odd:
+        if one.what == "lost":
+            lost[one.pod_id, one.metric] = max(lost[one.pod_id, one.metric], one.samples)
+    return lost
+
+
 def judge_past(verdict: Verdict, here: Scene, looks: Sequence[Look], unsure: set[str]) -> None:
     """What was seen when; of the pods in `unsure` nobody can say which looks saw them."""
     verdict.none("stretches of history that were not so, or were not told", history_differences(here, looks, unsure))
-    verdict.none("rows of cluster_pods that never were so", cluster_pod_differences(here))
+    verdict.none("rows of cluster_pods that never were so", cluster_pod_differences(here, looks, unsure))
 
 
 def judge_accounts(verdict: Verdict, here: Scene, results: Sequence[RunResult], failed: int) -> None:
@@ -206,8 +229,13 @@ def judge_accounts(verdict: Verdict, here: Scene, results: Sequence[RunResult], 
     verdict.none("runs without their own account", run_differences(here, results, failed))
     verdict.none("last counts that are not the number of pods", count_differences(here))
     tables = published_tables(here)
-    verdict.none("tables held against no truth", sorted(tables - _JUDGED - _CHILDREN.keys() - REBUILT_ALONE.keys()))
+    verdict.none("tables held against no truth", sorted(tables - _JUDGED - REBUILT_ALONE.keys()))
     verdict.said += [f"   held against its rebuild alone: {table}: {why}" for table, why in REBUILT_ALONE.items()]
+    verdict.said += [
+        f"   not compared: {table}.{column}: {why}"
+        for table, columns in NOT_COMPARED.items()
+        for column, why in columns.items()
+    ]
 
 
 def published_tables(here: Scene) -> set[str]:
@@ -228,11 +256,11 @@ def judge_rebuild(verdict: Verdict, here: Scene) -> None:
     copy = here.data_dir.with_name(f"{here.data_dir.name}-rebuilt")
     shutil.copytree(here.data_dir, copy, symlinks=True)
     rebuild(here.settings(copy))
-    verdict.none("rows that differ after a rebuild", row_differences(here.data_dir, copy))
+    verdict.none("rows that differ after a rebuild", rebuild_differences(here.data_dir, copy))
     shutil.rmtree(copy)
 
 
-def row_differences(left: Path, right: Path) -> list[str]:
+def rebuild_differences(left: Path, right: Path) -> list[str]:
     """Rows of published tables that only one of two data directories has."""
     found = []
     with duckdb.connect() as con:
