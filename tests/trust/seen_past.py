@@ -7,6 +7,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -63,12 +64,14 @@ _CLUSTER_COLUMNS: Final = {
 }
 
 
-def history_differences(here: Scene, looks: Sequence[Look], unsure: set[str]) -> list[str]:
+def history_differences(
+    here: Scene, looks: Sequence[Look], unsure: set[str], revived: AbstractSet[str] = frozenset()
+) -> list[str]:
     """Say where `pod_history` tells what was not, or not what a run had to see.
 
     A stretch must begin at the very instant of its change, or at a look that first saw it; what it tells must have
     been true then. A state in which a pod stayed from the beginning of a run to its end must be told of that end,
-    save of pods in `unsure`.
+    save of pods in `unsure`. Nothing is said of pods in `revived`: what they were while they were deleted is not known.
     """
     stretches: dict[str, list[Row]] = defaultdict(list)
     for row in here.rows("pod_history"):
@@ -76,6 +79,8 @@ def history_differences(here: Scene, looks: Sequence[Look], unsure: set[str]) ->
     asked = sorted(micros(seen.world_at) for seen in here.simulator.requests)
     said = []
     for life in lives(here):
+        if life.pod.id in revived:
+            continue
         rows = sorted(stretches[life.pod.id], key=lambda row: row["valid_from"])
         said += [f"{life.pod.id} at {at}: {what}" for at, what in _untrue(here, life, rows, looks)]
         for row in rows:
@@ -104,8 +109,7 @@ def _untrue(here: Scene, life: Life, rows: list[Row], looks: Sequence[Look]) -> 
         told = _told(row)
         # When a pod got its node is told nowhere: the stretch in which that is first seen has it from its beginning.
         later = _state(pod, life.now if row["valid_to"] is None else micros(row["valid_to"]))
-        # While a cluster cannot be reached, its pods are shown as they were before.
-        true = {was, (was[0], None, None), (was[0], *later[1:]), _state(pod, here.world.reported(pod, start))}
+        true = {was, (was[0], None, None), (was[0], *later[1:])}
         # A stretch within one tick may be all of it before the change.
         if row["valid_to"] is not None and micros(row["valid_to"]) <= start + tick:
             true.add(_state(pod, start))

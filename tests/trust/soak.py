@@ -29,6 +29,7 @@ from sources.runai.catalogue import resolve
 from sources.runai.errors import RunaiError
 from sources.runai.reading.referee import ROTATION_DAYS
 from sources.runai.versions import version_of
+from tests.behaviour.columns import Row
 from tests.behaviour.scene import START, Scene, scene
 from tests.trust.seen_past import Look
 from tests.trust.verdict import (
@@ -161,13 +162,14 @@ class Soak:
         verdict.none("runs that failed and were not made good", ["the last"] * log.in_a_row)
         verdict.none("warnings of counts after the rest", log.results[-1].reading.warnings)
         judge_pods(verdict, here, (OLD, NEW))
-        judge_gpu_seconds(verdict, here, log.looks, self._hidden(), plan.resolution)
+        revived = self._meddler.revived
+        judge_gpu_seconds(verdict, here, log.looks, self._hidden() | revived, plan.resolution)
         types = resolve(plan.metrics, version_of(NEW))
-        forgets = False in self._weather.seen["metrics_of_deleted"]
         nan_share = max(self._weather.seen["nan_samples"])
-        judge_samples(verdict, here, types, self._since, plan.resolution, forgets=forgets, nan_share=nan_share)
+        withheld = self._is_withheld
+        judge_samples(verdict, here, types, self._since, plan.resolution, is_withheld=withheld, nan_share=nan_share)
         unsure = self._hidden() | self._weather.broken(here.world)
-        judge_past(verdict, here, log.looks, unsure)
+        judge_past(verdict, here, log.looks, unsure, revived)
         judge_accounts(verdict, here, log.results, log.failures.total())
         judge_rebuild(verdict, here)
         judge_events(verdict, sum(plan.gaps) / 24, len(plan.gaps), self._events())
@@ -198,6 +200,17 @@ class Soak:
         }
         # Of a few runs none may have met a storm.
         return events | ({"failed runs made good": log.healed} if len(self._plan.gaps) * STORM_SHARE > 5 else {})
+
+    def _is_withheld(self, row: Row) -> bool:
+        """Whether the control plane alone decided how much is lost of a row of `pod_metric_coverage`."""
+        seen = self._weather.seen
+        # Types that came with the upgrade could not be asked for while their first samples were kept.
+        is_late = row["metric"] not in resolve(self._plan.metrics, version_of(OLD))
+        return (
+            (row["status"] == "not_found" and False in seen["metrics_of_deleted"])
+            or (row["status"] == "disabled" and False in seen["advanced_metrics"])
+            or (is_late and seen["metric_retention_days"] != {None})
+        )
 
     def _hidden(self) -> set[str]:
         """Pods that a run could not see for a while."""

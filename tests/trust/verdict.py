@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from pipelines.run import RunResult, rebuild
 from simulator import World
 from simulator.instants import micros, moment
 from simulator.world.metrics import gauges
-from tests.behaviour.columns import row_differences
+from tests.behaviour.columns import Row, row_differences
 from tests.behaviour.lives import Life, lives
 from tests.behaviour.samples import (
     Odd,
@@ -164,13 +164,13 @@ def judge_samples(
     since: datetime,
     resolution: int,
     *,
-    forgets: bool,
+    is_withheld: Callable[[Row], bool],
     nan_share: float,
 ) -> None:
     """Every sample that the control plane ever had, or a reason why not.
 
-    One that forgets gives no samples of deleted pods: how many these are depends on who was deleted when, so that
-    nothing but their reason can be wanted.
+    Of a pod and metric that are withheld, how much is lost depends on who was deleted when, or on when the control
+    plane was asked first, so that nothing but its reason can be wanted.
     """
     series, histograms = ([name for name in types if gauges()[name].is_histogram is kind] for kind in (False, True))
     truth = true_samples(here, since, here.clock.now(), series, resolution)
@@ -181,7 +181,7 @@ def judge_samples(
     for one in odd:
         if one.what == "lost":
             in_all[one.pod_id, one.metric] += one.samples
-    told = Counter[str]()
+    told, withheld = Counter[str](), 0
     untold = []
     for key, samples in lost.items():
         row = coverage.get(key)
@@ -189,6 +189,7 @@ def judge_samples(
         # A step at either end is rarely whole, and of a pod that was started again the API gives its last start alone.
         if row and row["reason"] and (lacking >= (samples - 2) * resolution or not row["covered_seconds"]):
             told[row["status"]] += in_all[key]
+            withheld += in_all[key] if is_withheld(row) else 0
         else:
             untold += [f"{one}, {lacking} s told of, {row and row['status']}" for one in odd if one[:2] == key]
     in_truth = truth.num_rows + buckets.num_rows
@@ -197,12 +198,11 @@ def judge_samples(
     verdict.none("rows of coverage that are not so", coverage_differences(here, types, since, resolution, lost))
     verdict.none("texts and labels of samples that were not given", label_differences(here, nan_share))
     verdict.none("series with samples made up, repeated or wrong", [str(one) for one in odd if one.what != "lost"])
-    exempt = told["not_found"] if forgets else 0
     verdict.none("hours that are not what their samples come to", hour_differences(here, truth))
-    share = (told.total() - exempt) / max(in_truth, 1)
+    share = (told.total() - withheld) / max(in_truth, 1)
     by_reason = ", ".join(f"{samples:,} {status}" for status, samples in told.most_common()) or "none"
-    wanted = "< 2 %, not_found apart" if forgets else "< 2 %"
-    found = f"{by_reason}, of {in_truth:,}: {share:.3%}"
+    wanted = "< 2 %, apart from what is withheld"
+    found = f"{by_reason}, of {in_truth:,}: {share:.3%} apart from {withheld:,} withheld"
     verdict.goals.append(Goal("samples lost, by the reason told", found, wanted, share < 0.02))
     final = Counter(": ".join(filter(None, (row["status"], row["reason"]))) for row in coverage.values())
     verdict.said.append(f"   coverage: {dict(final.most_common())}")
@@ -218,10 +218,11 @@ def most_lost(odd: Iterable[Odd]) -> Counter[Key]:
     return lost
 
 
-def judge_past(verdict: Verdict, here: Scene, looks: Sequence[Look], unsure: set[str]) -> None:
-    """What was seen when; of the pods in `unsure` nobody can say which looks saw them."""
-    verdict.none("stretches of history that were not so, or were not told", history_differences(here, looks, unsure))
-    verdict.none("rows of cluster_pods that never were so", cluster_pod_differences(here, looks, unsure))
+def judge_past(verdict: Verdict, here: Scene, looks: Sequence[Look], unsure: set[str], revived: set[str]) -> None:
+    """What was seen when: not of `revived` pods, and of those in `unsure` nobody can say which looks saw them."""
+    differ = history_differences(here, looks, unsure, revived)
+    verdict.none("stretches of history that were not so, or were not told", differ)
+    verdict.none("rows of cluster_pods that never were so", cluster_pod_differences(here, looks, unsure | revived))
 
 
 def judge_accounts(verdict: Verdict, here: Scene, results: Sequence[RunResult], failed: int) -> None:

@@ -171,6 +171,8 @@ class Meddler:
         self._rng, self._share, self._chance = rng, share, share
         # Pods that were hidden once, and until when.
         self.hidden: dict[str, datetime] = {}
+        # Pods whose deletion was taken back: of what was told of them meanwhile, the world knows nothing.
+        self.revived: set[str] = set()
         self._calls = self._expired_at = self._issued_at = self._begun_at = 0
         self._deeds = {
             "a tie is born": (4, self._bear),
@@ -258,6 +260,7 @@ class Meddler:
         gone = [pod for pod in self._world.truth() if pod.deleted_at is not None and pod.deleted_at > lately]
         for pod in self._some(1, gone):
             self._world.undelete(pod.id)
+            self.revived.add(pod.id)
 
     def _alive(self) -> list[TruthPod]:
         return [pod for pod in self._world.truth() if pod.deleted_at is None and not pod.pod.is_hidden]
