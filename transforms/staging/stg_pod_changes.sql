@@ -3,8 +3,8 @@
 -- The API's own instant for a change counts where it is not after its observation: completed_at where it is new, else
 -- k8s_phase_updated_at where it and the phase are new, else deleted_at where it is new. Otherwise the change is dated
 -- by its observation. Before the observation before, completed_at alone counts: the cluster was out of touch when that
--- was read. Instants are cut to the millisecond or the second: one that may well lie after the observation before counts
--- as just after it. No version holds from before the one before it.
+-- was read. Instants are cut to the millisecond or the second: one that may well lie after the observation before
+-- counts as just after it. No version holds from before the one before it.
 with stg_pod_versions as (select * from stg_pod_versions),
 
 stg_pod_starts as (select * from stg_pod_starts),
