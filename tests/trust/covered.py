@@ -30,6 +30,7 @@ from (
 group by all
 """
 _METRICS: Final = re.compile("/api/v1/workloads/[^/]+/pods/([^/]+)/metrics")
+_ROUNDING: Final = 1e-6
 # What may be told in words, by status; what went wrong is told in those of the error.
 _ERROR: Final = ".+"
 _REASONS: Final = {
@@ -98,10 +99,13 @@ class _Series:
 
     def wanted(self, told: Row) -> Row:
         """The row without its bounds; what may be one thing or another is as it is told, if that may be."""
-        # A sample at the end of a window that is not full may count in the next one too.
-        least, most = (min(self.length, (self.instants + more) * self.resolution) for more in (0, 2))
+        # There is one instant more than there are steps between them; and a sample at the end of a window that is not
+        # full may count in the next one too.
+        least, plain, most = (
+            max(0.0, min(self.length, (self.instants + more) * self.resolution)) for more in (-1, 0, 2)
+        )
         said = told.get("covered_seconds")
-        covered = said if said is not None and least <= said <= most else least
+        covered = said if said is not None and least <= said <= most + _ROUNDING else plain
         is_true = bool(told) and self._allows(told["status"], told["reason"], covered)
         return {
             "wanted_seconds": self.length,
