@@ -140,7 +140,7 @@ def gpu_second_differences(here: Scene) -> list[str]:
             "pod_id": life.pod.id,
             "wait_seconds": life.wait_seconds(),
             "run_seconds": ran,
-            "requested_gpu_seconds": ran and asked and ran * asked,
+            "requested_gpu_seconds": None if ran is None or asked is None else ran * asked,
             "allocated_gpu_seconds": held,
             "end_reason": life.end_reason,
             "ended_at": None if life.ended is None else moment(life.ended),
