@@ -225,7 +225,7 @@ def _lines(status: Status) -> list[tuple[str | Text, str | Text]]:
 
 
 def _generations(status: Status) -> str:
-    if not status.generations:
+    if status.generations < 2:
         return ""
     return f"; generations: {status.generations:,}, those published before take {in_bytes(status.bytes['generations'])}"
 

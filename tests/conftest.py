@@ -11,7 +11,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 # Credentials, addresses, proxies and the terminal's looks: what a developer's shell may hold.
 FOREIGN = {"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
@@ -20,7 +20,9 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost", "0.0.0.0", "", None}  # noqa: S104
 
 # The same examples on every machine: a failure in CI is a failure here.
 settings.register_profile("project", derandomize=True, deadline=None, database=None, max_examples=50)
-settings.load_profile("project")
+# Where a test is known to fail, nobody waits for its smallest example.
+settings.register_profile("planted", settings.get_profile("project"), phases=[Phase.explicit, Phase.generate])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -311,6 +311,13 @@ def test_generations_are_counted_and_what_only_they_take(tmp_path: Path, capsys:
     assert "; generations: 3, those published before take " in capsys.readouterr().out
 
 
+def test_of_the_first_generation_there_is_nothing_to_tell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(tmp_path, "20260301T120000Z-000000", runs=[run(T0)])
+    assert read_status(tmp_path, T0).generations == 1
+    show_status(tmp_path, None, as_json=False)
+    assert "generations" not in capsys.readouterr().out
+
+
 def test_what_generations_share_is_counted_once(tmp_path: Path) -> None:
     database = publish(tmp_path, runs=[run(T0)])
     (tmp_path / "state" / "series").mkdir()

@@ -26,6 +26,9 @@ def main(words: list[str]) -> int:
             print(f"{defect.part:<12} {defect.name:<64} {verdict.reason} {verdict.seconds:6.1f} s", flush=True)
     except RuntimeError as error:
         print(error, file=sys.stderr)
+    for verdict in verdicts:
+        if not verdict.caught:
+            print(f"{verdict.defect.part}: {verdict.defect.name}: {verdict.reason} by {verdict.defect.test}")
     caught = sum(verdict.caught for verdict in verdicts)
     print(f"{caught} passed, {len(defects) - caught} failed")
     return 0 if caught == len(defects) > 0 else 1

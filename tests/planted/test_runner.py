@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.planted.runner import Defect, _judge, bench, hunt, load, plant
+from tests.planted import __main__ as planted
+from tests.planted.runner import Defect, Verdict, _judge, bench, hunt, load, plant
 
 CODE = "def double(n):  # double\n    return n * 2  # twice\n"
 TESTS = """
+import os
+import signal
+
 from house import double
 
 def test_double():
@@ -19,6 +23,14 @@ def test_double():
 
 def test_red():
     assert double(2) == 5
+
+def test_dies_once():
+    try:
+        open("died", "x")
+    except FileExistsError:
+        assert double(2) == 4
+    else:
+        os.kill(os.getpid(), signal.SIGKILL)
 """
 GREEN = "tests/test_house.py::test_double"
 
@@ -56,6 +68,26 @@ def test_only_a_test_that_ran_and_failed_has_caught_it(tree: Path, case: str) ->
     assert found.reason.startswith(reason)
     assert found.caught == (case == "a wrong result")
     assert (tree / "house" / "__init__.py").read_text() == CODE
+
+
+@pytest.mark.parametrize(("replace", "caught"), [("n * 3", True), ("n * 2 + 0", False)])
+def test_a_test_that_died_is_run_once_more(tree: Path, replace: str, *, caught: bool) -> None:
+    with bench(tree, ["pytest"]) as on:
+        found = plant(on, defect("n * 2", replace, "tests/test_house.py::test_dies_once"))
+    assert (found.caught, found.reason) == (caught, "caught" if caught else "NOT caught")
+
+
+def test_what_was_not_caught_is_told_at_the_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verdicts = [
+        Verdict(defect("a", "b"), caught=True, reason="caught"),
+        Verdict(defect("c", "d"), caught=False, reason="?"),
+    ]
+    monkeypatch.setattr(planted, "load", lambda *_: [verdict.defect for verdict in verdicts])
+    monkeypatch.setattr(planted, "hunt", lambda *_, **__: verdicts)
+    assert planted.main([]) == 1
+    assert capsys.readouterr().out.splitlines()[-2:] == [f"house: a defect: ? by {GREEN}", "1 passed, 1 failed"]
 
 
 def test_defects_go_into_copies_and_leave_the_tree_alone(tree: Path) -> None:

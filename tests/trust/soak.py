@@ -203,14 +203,8 @@ class Soak:
 
     def _is_withheld(self, row: Row) -> bool:
         """Whether the control plane alone decided how much is lost of a row of `pod_metric_coverage`."""
-        seen = self._weather.seen
-        # Types that came with the upgrade could not be asked for while their first samples were kept.
         is_late = row["metric"] not in resolve(self._plan.metrics, version_of(OLD))
-        return (
-            (row["status"] == "not_found" and False in seen["metrics_of_deleted"])
-            or (row["status"] == "disabled" and False in seen["advanced_metrics"])
-            or (is_late and seen["metric_retention_days"] != {None})
-        )
+        return self._weather.withheld(row["status"], is_late=is_late)
 
     def _hidden(self) -> set[str]:
         """Pods that a run could not see for a while."""

@@ -64,6 +64,24 @@ def test_every_switch_is_played_by_some_seed_or_left_alone_for_a_reason() -> Non
     assert not (played.keys() | set(STORMY)) & UNPLAYED.keys()
 
 
+def test_only_what_a_control_plane_was_drawn_to_withhold_is_withheld() -> None:
+    weather = Weather(Random(1), keeps_allocation=True)
+    kind: dict[str, set[Any]] = {
+        "metrics_of_deleted": {True},
+        "advanced_metrics": {True},
+        "metric_retention_days": {None},
+    }
+    asked = [(status, late) for status in ("not_found", "disabled", "complete") for late in (False, True)]
+    for name, other, withheld in (
+        ("metrics_of_deleted", True, []),
+        ("metrics_of_deleted", False, asked[:2]),
+        ("advanced_metrics", False, asked[2:4]),
+        ("metric_retention_days", 9.0, asked[1::2]),
+    ):
+        weather.seen = kind | {name: kind[name] | {other}}
+        assert [one for one in asked if weather.withheld(one[0], is_late=one[1])] == withheld
+
+
 def test_a_row_too_many_or_too_few_is_noticed(tmp_path: Path) -> None:
     for name, values in (("left", "(1), (2), (2)"), ("right", "(2), (3)")):
         folder = tmp_path / name / "published"

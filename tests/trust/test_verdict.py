@@ -304,6 +304,23 @@ def test_what_was_shown_of_a_cluster_that_could_not_be_reached_gives_way_to_what
         assert history_differences(here, looks, set()) == []
 
 
+def test_of_a_pod_whose_deletion_was_taken_back_nothing_is_said(tmp_path: Path) -> None:
+    switches = Switches(plain_list_has_deleted=False, keeps_allocation=False)
+    config = WorldConfig(pods=0, start=START)
+    with scene(tmp_path / "data", config=config, switches=switches, after=timedelta(hours=1)) as here:
+        created = here.clock.now() - timedelta(minutes=30)
+        (pod,) = here.world.add(1, created_at=created, started_at=created)
+        looks = []
+        for deed in (None, here.world.delete, here.world.undelete):
+            if deed is not None:
+                deed(pod.id)
+            here.run(metrics="none")
+            looks.append((here.clock.now(), here.clock.now()))
+            here.advance(minutes=20)
+        assert history_differences(here, looks, set()) != []
+        assert history_differences(here, looks, set(), {pod.id}) == []
+
+
 def test_every_table_has_its_judge_or_a_reason(played: Played) -> None:
     assert published_tables(played.here) == JUDGES.keys() | REBUILT_ALONE.keys()
     for table, columns in NOT_COMPARED.items():

@@ -152,6 +152,17 @@ class Weather:
         share = max(self.seen["broken_rows"])
         return {pod.id for pod in world.truth() if is_hit(share, pod.id, "broken")}
 
+    def withheld(self, status: str, *, is_late: bool) -> bool:
+        """Whether samples that have come to this status were withheld by a control plane as it was drawn.
+
+        Types that came with the upgrade are late: they could not be asked for while their first samples were kept.
+        """
+        return (
+            (status == "not_found" and False in self.seen["metrics_of_deleted"])
+            or (status == "disabled" and False in self.seen["advanced_metrics"])
+            or (is_late and self.seen["metric_retention_days"] != {None})
+        )
+
     def told(self) -> str:
         """Every switch that was drawn, and what it was."""
         return ", ".join(f"{name} {'/'.join(sorted(map(str, values)))}" for name, values in sorted(self.seen.items()))

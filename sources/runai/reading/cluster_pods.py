@@ -9,12 +9,10 @@ from urllib.parse import quote
 
 from sources.runai.client import Reply, RunaiClient
 from sources.runai.errors import BadRequest, BrokenAnswer, NotFound, PermissionDenied
-from sources.runai.reading.fields import as_json, as_text
-from sources.runai.reading.observations import CONTRADICTED, Batch, Observations, ReadingReport
+from sources.runai.reading.fields import LARGEST_INT, as_json, as_text
+from sources.runai.reading.observations import Batch, Observations, ReadingReport
 from sources.runai.reading.payload import Payload, Row
 from sources.runai.refusals import otherwise
-
-LARGEST_INT: Final = 2**63 - 1
 
 
 def _as_bool(value: object) -> bool:
@@ -97,17 +95,13 @@ def list_cluster_pods(client: RunaiClient, cluster_id: str) -> Reply[list[Any]]:
 
 
 def _readable(reply: Reply[list[Any]], seen: Observations) -> Iterable[Payload]:
-    readable: dict[str, Payload] = {}
+    readable = []
     for payload in reply.body:
-        if not isinstance(payload, dict) or not isinstance(payload.get("podId"), str):
+        if isinstance(payload, dict) and isinstance(payload.get("podId"), str):
+            readable.append(payload)
+        else:
             seen.reject("cluster_pods", payload, "the pod has no podId", reply.received_at)
-            continue
-        other = readable.setdefault(payload["podId"], payload)
-        if other != payload:
-            # Each would be a change of the other, in every reading anew.
-            readable[payload["podId"]] = max(other, payload, key=as_json)
-            seen.reject("cluster_pods", min(other, payload, key=as_json), CONTRADICTED, reply.received_at)
-    return readable.values()
+    return seen.one_each("cluster_pods", readable, reply.received_at, id_field="podId", updated_field="lastUpdated")
 
 
 def _path(cluster_id: str) -> str:

@@ -41,6 +41,8 @@ JSON_FIELDS: Final[dict[str, str]] = {
 KNOWN_FIELDS: Final = frozenset({"id", *TEXT_FIELDS, *INSTANT_FIELDS, *JSON_FIELDS})
 NAMES: Final = frozenset({"workloadName", "projectName"})
 """Only `verbosity=full` shows these, so they say nothing about whether a pod changed."""
+LARGEST_INT: Final = 2**63 - 1
+"""What the contract's int64 holds, and a column of a table."""
 
 
 def as_text(value: object) -> str:

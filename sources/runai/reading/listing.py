@@ -10,15 +10,13 @@ from typing import Any, Final, Literal, NamedTuple
 
 from sources.runai.client import Reply, RunaiClient
 from sources.runai.params import timestamp
-from sources.runai.reading.fields import as_instant
+from sources.runai.reading.fields import LARGEST_INT, as_instant
 from sources.runai.refusals import otherwise
 
 PODS: Final = "/api/v1/workloads/pods"
 COUNT: Final = "/api/v1/workloads/pods/count"
 PAGE_SIZE: Final = 500
 """The largest `limit` that the contract allows."""
-LARGEST_COUNT: Final = 2**63 - 1
-"""What the contract's int64 holds, and a column of a table."""
 
 Column = Literal["createdAt", "completedAt", "deletedAt"]
 Params = dict[str, str | int | bool | None]
@@ -148,6 +146,6 @@ def count(client: RunaiClient, listing: Listing) -> int:
         found = int(number)  # type: ignore[arg-type] # text is welcome too, all else is caught
     except (TypeError, ValueError):
         found = -1
-    if not 0 <= found <= LARGEST_COUNT:
+    if not 0 <= found <= LARGEST_INT:
         raise otherwise(COUNT, "no count")
     return found

@@ -155,6 +155,25 @@ class Observations:
         self.report.rejects_new += 1
         self.add("rejects", {"endpoint": endpoint, "reason": reason, "payload": text}, observed_at)
 
+    def one_each(
+        self, endpoint: str, pods: Iterable[Payload], observed_at: datetime, *, id_field: str, updated_field: str
+    ) -> list[Payload]:
+        """Return one payload for each id of an answer: the last that was updated. The others are rejected.
+
+        Taken as versions, each would be a change of the other, in every reading anew.
+        """
+
+        def order(pod: Payload) -> tuple[str, str]:
+            return str(pod.get(updated_field) or ""), as_json(pod)
+
+        latest: dict[str, Payload] = {}
+        for pod in pods:
+            other = latest.setdefault(pod[id_field], pod)
+            if other is not pod and other != pod:
+                latest[pod[id_field]] = max(other, pod, key=order)
+                self.reject(endpoint, min(other, pod, key=order), CONTRADICTED, observed_at)
+        return list(latest.values())
+
     def add(self, table: str, row: Row, observed_at: datetime) -> None:
         """Append one row to a raw table, with its place in the reading."""
         columns = {name: [value] for name, value in row.items()}
@@ -208,18 +227,14 @@ class Observations:
         self._read_index += len(places)
 
     def _readable(self, pods: Iterable[Any], observed_at: datetime) -> list[Payload]:
-        readable: dict[str, Payload] = {}
+        readable = []
         for pod in pods:
             reason = why_unreadable(pod)
-            if reason is not None:
+            if reason is None:
+                readable.append(pod)
+            else:
                 self.reject("pods", pod, reason, observed_at)
-                continue
-            other = readable.setdefault(pod["id"], pod)
-            if other is not pod and other != pod:
-                # Taken as versions, each would be a change of the other, in every reading anew.
-                readable[pod["id"]] = max(other, pod, key=_order)
-                self.reject("pods", min(other, pod, key=_order), CONTRADICTED, observed_at)
-        return list(readable.values())
+        return self.one_each("pods", readable, observed_at, id_field="id", updated_field="updatedAt")
 
     def _previous(self, ids: Iterable[str]) -> dict[str, KnownPod]:
         wanted = [pod_id for pod_id in ids if pod_id not in self.seen and pod_id not in self._open]
@@ -310,10 +325,6 @@ def _as_known(columns: Columns) -> Iterator[KnownPod]:
 
 def _if_set(instant: datetime | None) -> datetime | None:
     return instant if is_set(instant) else None
-
-
-def _order(payload: Payload) -> tuple[str, str]:
-    return str(payload.get("updatedAt") or ""), as_json(payload)
 
 
 def _same(before: KnownPod, now: KnownPod) -> bool:
