@@ -70,9 +70,11 @@ class _Unfailing:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write, or not."""
+        """Write, or not; a letter that the stream's encoding lacks is written as its number."""
         try:
             return self._stream.write(text)
+        except UnicodeEncodeError as error:
+            return self.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
         except OSError as error:
             self._lose(error)
             return len(text)

@@ -61,3 +61,18 @@ def test_what_the_caller_has_closed_leaves_the_exit_code_as_it_is(tmp_path: Path
     command = f'"$0" "$1" status --max-age {age} --data-dir "$2" {closed}'
     arguments = ["sh", "-c", command, sys.executable, str(SCRIPT), str(tmp_path)]
     assert subprocess.run(arguments, env=BUFFERED, capture_output=True, check=False).returncode == code
+
+
+def test_letters_that_the_locale_lacks_are_told_by_number(tmp_path: Path) -> None:
+    data_dir = tmp_path / "schränke"
+    publish(data_dir, runs=[run(T0)])
+    for options, code, said in (([], 0, r"schr\xe4nke"), (["--max-age", "sölden"], 2, r"s\xf6lden")):
+        done = subprocess.run(
+            [sys.executable, str(SCRIPT), "status", "--data-dir", str(data_dir), *options],
+            env={**BUFFERED, "PYTHONIOENCODING": "ascii:strict"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code
+        assert said in done.stdout + done.stderr
