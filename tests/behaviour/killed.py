@@ -1,4 +1,4 @@
-"""Moments of a run at which something may strike it: by default `kill -9`, so that nothing is flushed, closed or told.
+"""Moments of a run or a `prune` at which something may strike it: by default `kill -9`, so that nothing is flushed.
 
 A point may name a table, as in `copied pod_metrics`; then only its files count.
 """
@@ -18,8 +18,11 @@ KILLED = -signal.SIGKILL
 _DUCKDB = "dlt.destinations.impl.duckdb.duck:"
 _FILES = "dlt.destinations.impl.filesystem.filesystem:"
 
+_LOCAL = "fsspec.implementations.local:LocalFileSystem."
+
 # By point: what is called then, for each destination, and whether the end comes before or after the call.
-POINTS: dict[str, tuple[dict[str, str], str]] = {
+Points = dict[str, tuple[dict[str, str], str]]
+POINTS: Points = {
     "draining": ({"": "pipelines.warehouse:Warehouse.drain"}, "before"),
     "learning": ({"": "transforms.build:Build.take_in"}, "before"),
     "extracting": ({"": "dlt.pipeline.pipeline:Pipeline.extract"}, "before"),
@@ -55,6 +58,14 @@ POINTS: dict[str, tuple[dict[str, str], str]] = {
     "pruning": ({"": "transforms.publication:prune_generations"}, "before"),
     "published": ({"": "pipelines.run:publish"}, "after"),
 }
+PRUNING: Points = {
+    "pruning raw": ({"": "pipelines.prune:prune_raw"}, "before"),
+    "proving": ({"": "transforms.pruning.content:Content.prove"}, "before"),
+    "replacing": ({"duckdb": "transforms.pruning.duckdb_file:_replace", "filesystem": _LOCAL + "mv"}, "before"),
+    "replaced": ({"duckdb": "transforms.pruning.duckdb_file:_replace", "filesystem": _LOCAL + "mv"}, "after"),
+    "removing": ({"duckdb": "pipelines.prune:_remove", "filesystem": _LOCAL + "rm_file"}, "before"),
+}
+EVERYWHERE = POINTS | PRUNING
 
 
 def die() -> None:
@@ -65,8 +76,8 @@ def die() -> None:
 def arm(point: str, nth: int, destination: str, strike: Callable[[], object] = die) -> None:
     """Let something strike this process, its end by default, at the nth call of what the point names."""
     # The names of points hold spaces, those of tables none.
-    name, table = (point, None) if point in POINTS else point.rsplit(" ", 1)
-    when = POINTS[name][1]
+    name, table = (point, None) if point in EVERYWHERE else point.rsplit(" ", 1)
+    when = EVERYWHERE[name][1]
     numbers = count(1)
 
     def fatal(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -86,7 +97,7 @@ def arm(point: str, nth: int, destination: str, strike: Callable[[], object] = d
 
 def surround(point: str, destination: str, around: Callable[..., Any]) -> None:
     """Have what the point names called through `around`, which is given the original before the arguments."""
-    targets, _ = POINTS[point]
+    targets, _ = EVERYWHERE[point]
     module_name, _, path = targets.get(destination, targets.get("", "")).partition(":")
     *outer, name = path.split(".")
     holder: Any = import_module(module_name)

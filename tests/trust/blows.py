@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import product
 from random import Random
-from typing import Final
+from typing import Final, Literal
 
-from tests.behaviour.killed import POINTS
+from tests.behaviour.killed import EVERYWHERE, POINTS, PRUNING
 from tests.trust.victim import KINDS, Blow
 
 PHASES: Final = (
     *("draining", "learning", "extracting", "normalizing", "loading"),
     *("refreshing", "auditing", "publishing", "reporting"),
+    *("pruning raw", "proving"),
 )
 """Points of which the call is a phase: moments are drawn within it too."""
 
@@ -26,17 +27,20 @@ Calls = Mapping[str, list[float]]
 
 @dataclass(frozen=True)
 class Stage:
-    """What kind of run is struck: its destination, its metrics, and what was before it."""
+    """What kind of run is struck, or that a `prune` is: its destination, its metrics, and what was before it."""
 
     destination: str
     metrics: str
     is_first: bool
-    # The point at which the run before it was killed, if that was: what it left is to be finished.
+    # The point at which the run before it was killed, if that was: what it left is to be finished, or pruned.
     killed_at: str | None = None
+    command: Literal["run", "prune"] = "run"
 
     @property
     def kind(self) -> str:
-        """First, incremental, or the one that goes on after a kill."""
+        """First, incremental, or the one that goes on after a kill; or the command that is no run."""
+        if self.command != "run":
+            return self.command
         if self.killed_at:
             return f"run after a kill at {self.killed_at}"
         return "first run" if self.is_first else "incremental run"
@@ -44,30 +48,37 @@ class Stage:
     def __str__(self) -> str:
         return f"{self.destination}, metrics {self.metrics}, {self.kind}"
 
-    def meets(self, point: str) -> bool:
-        """Whether blows at a point are for such runs."""
-        return self.killed_at is None or point in RESUMING
+    @property
+    def points(self) -> Collection[str]:
+        """Where it is struck, if it comes there."""
+        if self.command == "prune":
+            return PRUNING
+        return RESUMING if self.killed_at else POINTS
 
 
 STAGES: Final = [
     *(Stage(*drawn) for drawn in product(("duckdb", "filesystem"), ("basic", "none"), (False, True))),
     *(Stage(*drawn, is_first=False, killed_at="committing") for drawn in product(("duckdb", "filesystem"), ["basic"])),
+    *(Stage(name, "basic", is_first=False, killed_at="copied", command="prune") for name in ("duckdb", "filesystem")),
 ]
 
 
 def dealt(calls: Mapping[Stage, Calls], seed: int) -> dict[Stage, list[Blow]]:
     """Blows for each stage: at every point that it reaches, and at a random moment within every phase.
 
-    At each, every kind strikes a first run and an incremental one, and where it matters one that goes on after a kill.
+    At each, every kind strikes a first run and an incremental one, and where it matters one that goes on after a kill;
+    at those of `prune`, one of these.
     Which stage of these it strikes turns with the point and the seed, so that seeds in a row bring every kind to every
     point of every stage.
     """
     random = Random(seed)
     drawn: dict[Stage, list[Blow]] = {stage: [] for stage in calls}
-    places = [*product([False], POINTS), *product([True], PHASES)]
+    places = [*product([False], EVERYWHERE), *product([True], PHASES)]
     kinds = dict.fromkeys(stage.kind for stage in calls)
     for kind, (turn, (is_within, point)) in product(kinds, enumerate(places, start=seed)):
-        reaching = [stage for stage in calls if stage.kind == kind and stage.meets(point) and calls[stage].get(point)]
+        reaching = [
+            stage for stage in calls if stage.kind == kind and point in stage.points and calls[stage].get(point)
+        ]
         # Stages that are fewer than the kinds are dealt more than one.
         for card in range(max(len(KINDS), len(reaching)) if reaching else 0):
             stage = reaching[card % len(reaching)]

@@ -1,4 +1,4 @@
-"""Runs that are killed, stopped, or run out of disk, at every border and at random moments inside every phase.
+"""Runs, and `prune`, that are killed, stopped, or run out of disk, at every border and at random moments inside.
 
 After each the run is resumed twice from what was left, on the same machine and on a fresh one that has the destination
 alone, and must come to what a run comes to that nothing struck: the same world, at the same instants.
@@ -96,17 +96,24 @@ class Theatre:
         _copy(self._data, self.before)
 
     def kill_one_before(self) -> None:
-        """Where the run that is struck is to go on after a killed one, let that one be killed."""
+        """Where what is struck is to find the leavings of a killed run, let one be killed."""
         if self.stage.killed_at is None:
             return
         end = self._perform(Blow("SIGKILL", self.stage.killed_at))
         if end.code != _AGREED["SIGKILL"][0]:
             raise RuntimeError(f"a run that was to be killed ended with {end.code}: {end.said}")
+        if self.stage.command == "prune":
+            # On a machine that is no more: nobody finishes its load, and there are dead rows.
+            shutil.rmtree(self._data / "state")
+            _succeed(self._perform())
         _copy(self._data, self.before)
 
     def play_calmly(self) -> None:
-        """Run as if nothing happened: note what comes of it, and how long each call took."""
-        self.calls = _succeed(self._perform()).calls
+        """Run as if nothing happened: note what comes of it, and how long each call of what is to be struck took."""
+        self.calls = _succeed(self._perform(command=self.stage.command)).calls
+        if self.stage.command != "run":
+            _copy(self.before, self._data)
+            _succeed(self._perform())
         with _published(self._data) as con:
             con.execute(f"attach {literal(self.twin)} as twin")
             for (name,) in con.execute("select table_name from duckdb_tables() union from (show tables)").fetchall():
@@ -115,7 +122,7 @@ class Theatre:
     def strike(self, blow: Blow, machines: Sequence[str] = MACHINES) -> Tally:
         """Let a run be struck, and another one go on from what is left of it, on each of the machines."""
         _copy(self.before, self._data)
-        end = self._perform(blow)
+        end = self._perform(blow, self.stage.command)
         make_room(self.disk)
         if end.seconds is None and end.code:
             return Tally(complaints=[f"{self.stage}: {blow}: not struck, it ended with {end.code}: {end.last_line}"])
@@ -144,18 +151,23 @@ class Theatre:
         if machine == "fresh":
             shutil.rmtree(self._data / "state", ignore_errors=True)
             (self._data / "published").unlink(missing_ok=True)
-        resumed = self._perform()
-        if resumed.code:
-            return Tally(complaints=[f"{machine}: resumed, it ended with {resumed.code}: {resumed.last_line}"])
+        # What a `prune` leaves, the next one clears away, be it before a run or after it.
+        again = [] if self.stage.command == "run" else [self.stage.command]
+        for command in [*again, "run"] if machine == "same" else ["run", *again]:
+            resumed = self._perform(command=command)
+            if resumed.code:
+                return Tally(
+                    complaints=[f"{machine}: resumed, {command} ended with {resumed.code}: {resumed.last_line}"]
+                )
         left_over = [path.name for pattern in _LEFTOVERS for path in self._data.glob(pattern)]
         complaints = [f"{machine}: left over: {', '.join(left_over)}"] if left_over else []
         lost, doubled = self.differences()
         complaints += [f"{machine}: lost {lost}, doubled {doubled}"] if lost or doubled else []
         return Tally(lost=sum(lost.values()), doubled=sum(doubled.values()), complaints=complaints)
 
-    def _perform(self, blow: Blow | None = None) -> End:
+    def _perform(self, blow: Blow | None = None, command: str = "run") -> End:
         now: datetime = self._here.clock.now()
-        return perform(Orders(self._data, self.stage.destination, self.stage.metrics, now, self.disk, blow))
+        return perform(Orders(self._data, self.stage.destination, self.stage.metrics, now, self.disk, blow, command))
 
     def _is_as_agreed(self, blow: Blow, end: End) -> bool:
         if blow.kind == FULL:

@@ -13,26 +13,33 @@ import duckdb
 import pytest
 
 from simulator import WorldConfig
-from tests.behaviour.killed import POINTS
+from tests.behaviour.killed import POINTS, PRUNING
 from tests.behaviour.scene import scene
-from tests.trust.blows import PHASES, RESUMING, STAGES, Stage, dealt
+from tests.trust.blows import PHASES, STAGES, Stage, dealt
 from tests.trust.kills import MACHINES, Tally, Theatre, goals, theatres
 from tests.trust.victim import FULL, KINDS, Blow, End, filled_by
 
 pytestmark = pytest.mark.timeout(300)
 
 SEED = 5
-PLAYED: Final = [
-    Stage("duckdb", "basic", is_first=False),
-    Stage("filesystem", "none", is_first=False),
-    Stage("duckdb", "basic", is_first=False, killed_at="committing"),
-]
+PLAYED: Final = {
+    Stage("duckdb", "basic", is_first=False): ("SIGTERM", FULL),
+    Stage("filesystem", "none", is_first=False): ("SIGKILL", "SIGINT"),
+    Stage("duckdb", "basic", is_first=False, killed_at="committing"): ("SIGKILL", "SIGTERM"),
+    Stage("duckdb", "basic", is_first=False, killed_at="copied", command="prune"): ("SIGKILL", FULL),
+}
 WITH_METRICS: Final = {"series written"}
 """Points that only runs with metrics reach."""
 REACHED: Final = {
-    stage: [point for point in POINTS if stage.metrics != "none" or point not in WITH_METRICS] for stage in STAGES
+    stage: [*PRUNING]
+    if stage.command == "prune"
+    else [point for point in POINTS if stage.metrics != "none" or point not in WITH_METRICS]
+    for stage in STAGES
 }
 CALLS: Final = {stage: {point: [0.1] for point in points} for stage, points in REACHED.items()}
+
+
+STRUCK: Final = [pytest.param(stage, kind, id=f"{stage}-{kind}") for stage, kinds in PLAYED.items() for kind in kinds]
 
 
 @pytest.fixture(scope="module", params=PLAYED, ids=str)
@@ -41,9 +48,9 @@ def theatre(request: pytest.FixtureRequest) -> Iterator[Theatre]:
         yield made[0]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("theatre", "kind"), STRUCK, indirect=["theatre"])
 def test_what_was_struck_ends_as_if_it_had_not_been(theatre: Theatre, kind: str) -> None:
-    number = KINDS.index(kind) + PLAYED.index(theatre.stage)
+    number = PLAYED[theatre.stage].index(kind) + [*PLAYED].index(theatre.stage)
     drawn = [blow for blow in dealt({theatre.stage: theatre.calls}, SEED)[theatre.stage] if blow.kind == kind]
     blow = Random(f"{SEED}/{kind}/{theatre.stage}").choice(drawn)
     tally = theatre.strike(blow, [MACHINES[number % len(MACHINES)]])
@@ -52,12 +59,20 @@ def test_what_was_struck_ends_as_if_it_had_not_been(theatre: Theatre, kind: str)
 
 
 def test_a_run_reaches_the_points_of_its_stage(theatre: Theatre) -> None:
-    assert [point for point in POINTS if theatre.calls[point]] == REACHED[theatre.stage]
+    named = PRUNING if theatre.stage.command == "prune" else POINTS
+    assert [point for point in named if theatre.calls[point]] == REACHED[theatre.stage]
 
 
 def test_a_run_after_a_kill_has_something_to_finish(theatre: Theatre) -> None:
     waiting = list(theatre.before.glob("state/dlt/*/*/load/normalized/*"))
-    assert len(waiting) == (theatre.stage.killed_at is not None)
+    assert len(waiting) == (theatre.stage.killed_at is not None and theatre.stage.command == "run")
+
+
+@pytest.mark.parametrize("theatre", [stage for stage in PLAYED if stage.command == "prune"], indirect=True, ids=str)
+def test_a_prune_has_dead_rows_to_remove(theatre: Theatre) -> None:
+    with duckdb.connect(str(theatre.before / "warehouse.duckdb"), read_only=True) as con:
+        dead = con.sql("from raw.pods where _dlt_load_id not in (select load_id from raw._dlt_loads where status = 0)")
+        assert len(dead.fetchall()) > 0
 
 
 def test_a_row_that_was_lost_or_doubled_shows(
@@ -106,7 +121,7 @@ def test_a_run_that_failed_before_it_was_struck_shows(
     (tmp_path / "disk").mkdir()
     with scene(tmp_path / "world", config=WorldConfig(pods=0)) as here:
         theatre = Theatre(here, STAGES[0], tmp_path / "home", tmp_path / "disk")
-        monkeypatch.setattr(theatre, "_perform", lambda _blow: End(code, ["error: no"], None))
+        monkeypatch.setattr(theatre, "_perform", lambda *_: End(code, ["error: no"], None))
         tally = theatre.strike(Blow("SIGTERM", "published"))
     assert (tally.kills, tally.too_late, len(tally.complaints)) == (0, too_late, complaints)
 
@@ -132,4 +147,4 @@ def place(blow: Blow) -> tuple[str, bool]:
 def places(stage: Stage) -> set[tuple[str, bool]]:
     """Where a run of the stage is to be struck."""
     everywhere = {*product(REACHED[stage], [False]), *product(PHASES, [True])}
-    return everywhere if stage.killed_at is None else {at for at in everywhere if at[0] in RESUMING}
+    return {at for at in everywhere if at[0] in stage.points}

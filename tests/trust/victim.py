@@ -1,4 +1,4 @@
-"""A run through the front door that something strikes at a given moment, in a process of its own.
+"""A run or a `prune` through the front door that something strikes at a given moment, in a process of its own.
 
 Processes are forked from one that has imported everything, so that a blow costs what it strikes and little more.
 """
@@ -28,7 +28,7 @@ from pipelines.failures import FAILED
 from pipelines.pods_pipeline import main
 from pipelines.stopping import end_on_signals
 from sources.runai import connection
-from tests.behaviour.killed import POINTS, arm, surround
+from tests.behaviour.killed import EVERYWHERE, arm, surround
 
 SIGNALS: Final = ("SIGKILL", "SIGTERM", "SIGINT")
 FULL: Final = "full disk"
@@ -68,6 +68,7 @@ class Orders:
     at: datetime
     disk: Path
     blow: Blow | None = None
+    command: str = "run"
     environment: dict[str, str] = field(default_factory=_settings_of_the_source)
 
 
@@ -126,19 +127,21 @@ def _run(orders: Orders, sender: Connection) -> None:
     end_on_signals(FAILED)
     calls: dict[str, list[float]] = defaultdict(list)
     if orders.blow is None:
-        for point in POINTS:
+        for point in EVERYWHERE:
             surround(point, orders.destination, partial(_timed, calls[point]))
     else:
         blow = orders.blow
         strike = partial(_strike, blow, orders.disk)
         arm(blow.point, blow.nth, orders.destination, _later(blow, strike) if blow.after_seconds else strike)
-    command = ["--data-dir", str(orders.data_dir), "--destination", orders.destination, "--metrics", orders.metrics]
+    arguments = [orders.command, "--data-dir", str(orders.data_dir), "--destination", orders.destination]
+    if orders.command == "run":
+        arguments += ["--metrics", orders.metrics, "--progress", "plain"]
     with (
         patch.object(connection, "connect", partial(connection.connect, clock=lambda: orders.at)),
         # A few windows in each checkpoint.
         patch.object(protocol, "CHECKPOINT", timedelta(milliseconds=20)),
     ):
-        code = main([*command, "--progress", "plain"])
+        code = main(arguments)
     if orders.blow is None:
         _tell("calls", calls)
     sys.exit(code)
