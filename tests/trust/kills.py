@@ -151,9 +151,8 @@ class Theatre:
         if machine == "fresh":
             shutil.rmtree(self._data / "state", ignore_errors=True)
             (self._data / "published").unlink(missing_ok=True)
-        # What a `prune` leaves, the next one clears away, be it before a run or after it.
-        again = [] if self.stage.command == "run" else [self.stage.command]
-        for command in [*again, "run"] if machine == "same" else ["run", *again]:
+        # What a `prune` leaves, the next one clears away; on the fresh machine, all is made anew of what that leaves.
+        for command in dict.fromkeys([self.stage.command, "run"]):
             resumed = self._perform(command=command)
             if resumed.code:
                 return Tally(

@@ -15,18 +15,19 @@ import pytest
 from simulator import WorldConfig
 from tests.behaviour.killed import POINTS, PRUNING
 from tests.behaviour.scene import scene
-from tests.trust.blows import PHASES, STAGES, Stage, dealt
+from tests.trust.blows import PHASES, RESUMING, STAGES, Stage, dealt
 from tests.trust.kills import MACHINES, Tally, Theatre, goals, theatres
 from tests.trust.victim import FULL, KINDS, Blow, End, filled_by
 
 pytestmark = pytest.mark.timeout(300)
 
 SEED = 5
+PRUNE: Final = next(stage for stage in STAGES if (stage.command, stage.destination) == ("prune", "duckdb"))
 PLAYED: Final = {
     Stage("duckdb", "basic", is_first=False): ("SIGTERM", FULL),
     Stage("filesystem", "none", is_first=False): ("SIGKILL", "SIGINT"),
     Stage("duckdb", "basic", is_first=False, killed_at="committing"): ("SIGKILL", "SIGTERM"),
-    Stage("duckdb", "basic", is_first=False, killed_at="copied", command="prune"): ("SIGKILL", FULL),
+    PRUNE: ("SIGKILL", FULL),
 }
 WITH_METRICS: Final = {"series written"}
 """Points that only runs with metrics reach."""
@@ -68,7 +69,7 @@ def test_a_run_after_a_kill_has_something_to_finish(theatre: Theatre) -> None:
     assert len(waiting) == (theatre.stage.killed_at is not None and theatre.stage.command == "run")
 
 
-@pytest.mark.parametrize("theatre", [stage for stage in PLAYED if stage.command == "prune"], indirect=True, ids=str)
+@pytest.mark.parametrize("theatre", [PRUNE], indirect=True, ids=str)
 def test_a_prune_has_dead_rows_to_remove(theatre: Theatre) -> None:
     with duckdb.connect(str(theatre.before / "warehouse.duckdb"), read_only=True) as con:
         dead = con.sql("from raw.pods where _dlt_load_id not in (select load_id from raw._dlt_loads where status = 0)")
@@ -147,4 +148,5 @@ def place(blow: Blow) -> tuple[str, bool]:
 def places(stage: Stage) -> set[tuple[str, bool]]:
     """Where a run of the stage is to be struck."""
     everywhere = {*product(REACHED[stage], [False]), *product(PHASES, [True])}
-    return {at for at in everywhere if at[0] in stage.points}
+    allowed = RESUMING if stage.kind.startswith("run after") else REACHED[stage]
+    return {at for at in everywhere if at[0] in allowed}
