@@ -135,11 +135,11 @@ def plant(on: Bench, defect: Defect) -> Verdict:
         return Verdict(defect, caught=False, reason=f"`find` occurs {occurrences} times")
     try:
         path.write_bytes(original.decode().replace(defect.find, defect.replace).encode())
-        code, output = on.pytest([defect.test])
-        if code < 0:
-            # A fork that dies or hangs may do so for no reason of the defect's.
-            code, output = on.pytest([defect.test])
-        caught, reason = _judge(code, output)
+        caught, reason = _judge(*on.pytest([defect.test]))
+        if not caught:
+            # A fork that died did so for no reason of the defect's, maybe; and who races may have won once.
+            caught, reason = _judge(*on.pytest([defect.test]))
+            reason += " the second time" if caught else ""
     finally:
         path.write_bytes(original)
     return Verdict(defect, caught, reason, time.monotonic() - started)
