@@ -3,8 +3,9 @@
 -- The API's own instant for a change counts where it is not after its observation: completed_at where it is new, else
 -- k8s_phase_updated_at where it and the phase are new, else deleted_at where it is new. Otherwise the change is dated
 -- by its observation. Before the observation before, completed_at alone counts: the cluster was out of touch when that
--- was read. Instants are cut to the millisecond or the second: one that may well lie after the observation before
--- counts as just after it. No version holds from before the one before it.
+-- was read, and nothing that was observed in between holds from later. Instants are cut to the millisecond or the
+-- second: one that may well lie after the observation before counts as just after it. No version holds from before the
+-- one before it.
 with stg_pod_versions as (select * from stg_pod_versions),
 
 stg_pod_starts as (select * from stg_pod_starts),
@@ -45,13 +46,16 @@ compared as (
         lag(phase_updated_at) over pod as earlier_phase_updated_at,
         completed_at is not null and lag(completed_at) over pod is null as is_newly_completed,
         deleted_at is not null and lag(deleted_at) over pod is null as is_newly_deleted,
+        if(completed_at is null, first_value(completed_at ignore nulls) over later, null) as completed_later,
         (
             (version_index = 0 or phase is distinct from earlier_phase)
             and phase_updated_at is distinct from earlier_phase_updated_at
         ) as is_new_phase,
         coalesce(lag(observed_at) over pod + interval '1 microsecond', born_at) as earliest
     from versions
-    window pod as (partition by pod_id order by version_index)
+    window
+        pod as (partition by pod_id order by version_index),
+        later as (partition by pod_id order by version_index rows between 1 following and unbounded following)
 ),
 
 dated as (
@@ -65,7 +69,7 @@ dated as (
                 then greatest(phase_updated_at, earliest)
             when is_newly_deleted and latest_of(deleted_at) >= earliest and deleted_at <= observed_at
                 then greatest(deleted_at, earliest)
-            else observed_at
+            else greatest(least(observed_at, completed_later), born_at)
         end as dated_at
     from compared
 ),
