@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import dlt
+import orjson
 from dlt.common.configuration.exceptions import ConfigFieldMissingException
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
-from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
+from dlt.destinations.impl.filesystem.filesystem import INIT_FILE_NAME, FilesystemClient
 
 from pipelines.settings import NothingLoaded, Settings
 from sources.runai import empty_tables
@@ -33,6 +34,7 @@ _FIXED: Final = {
 _PACKAGES_KEPT: Final = 3
 # Of DuckDB's own header and of the two of the database; they are written one after the other, before anything else.
 _HEADERS_BYTES: Final = 3 * 4096
+_BOOKS: Final = ("_dlt_version", "_dlt_pipeline_state")
 _FILE_LAYOUT: Final = "{table_name}/{load_id}.{file_id}.{ext}"
 
 
@@ -69,17 +71,19 @@ class Warehouse:
         found = (Path(self._pipeline.working_dir) / "load" / "loaded").glob("*")
         return sorted(found, key=lambda path: path.name)[: -keep or None]
 
-    def remove_unborn(self) -> None:
-        """Remove a DuckDB file that a kill or a full disk kept from getting its headers: it holds nothing yet."""
-        path = self._layout.warehouse
-        if self._destination == "duckdb" and path.exists() and path.stat().st_size < _HEADERS_BYTES:
-            start = path.read_bytes()
-            # A small file of another kind is somebody's.
-            if not start or start[8:12] == b"DUCK":
-                path.unlink()
+    def remove_torn(self) -> None:
+        """Remove what a kill or a full disk kept from being written whole: every later call would stumble over it."""
+        if self._destination == "duckdb":
+            _remove_unborn(self._layout.warehouse)
+            return
+        raw = self.raw()
+        # A bucket has a file as a whole or not at all.
+        if isinstance(raw, ParquetRaw) and raw.is_local:
+            _remove_torn_books(Path(raw.dataset_path))
 
     def drain(self) -> int:
-        """Load packages that an earlier run left behind; return how many."""
+        """Load packages that an earlier run left behind; return how many. What is torn goes first."""
+        self.remove_torn()
         drained = 0
         while self._pipeline.has_pending_data:
             info = self._pipeline.run()
@@ -159,6 +163,35 @@ class Warehouse:
 
     def _bucket(self) -> str:
         return _configured("destination.filesystem.bucket_url") or self._layout.raw_dir.as_uri()
+
+
+def _remove_unborn(path: Path) -> None:
+    """Remove a DuckDB file that did not get its headers: it holds nothing yet."""
+    if path.exists() and path.stat().st_size < _HEADERS_BYTES:
+        start = path.read_bytes()
+        # A small file of another kind is somebody's.
+        if not start or start[8:12] == b"DUCK":
+            path.unlink()
+
+
+def _remove_torn_books(folder: Path) -> None:
+    """Remove dlt's copies of schema and state that cannot be read; the next load writes them again."""
+    for table in _BOOKS:
+        for path in (folder / table).glob("*.jsonl"):
+            if not _is_json(path):
+                path.unlink()
+    init = folder / INIT_FILE_NAME
+    if folder.is_dir() and not (init.exists() and _is_json(init)):
+        # Without it dlt would make the folder, which is there. Of an empty one it knows that it was written long ago.
+        init.write_bytes(b"")
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _configured(key: str) -> str | None:

@@ -101,6 +101,23 @@ def test_samples_do_not_know_that_a_run_was_killed(tmp_path: Path, destination: 
             here.advance(minutes=400)
 
 
+@pytest.mark.parametrize("machine", ["same", "fresh"])
+def test_what_was_cut_short_of_dlts_own_files_stops_no_later_run(tmp_path: Path, machine: str) -> None:
+    with scene(tmp_path / "data", "filesystem", config=WorldConfig(pods=20, start=START)) as here:
+        raw = here.data_dir / "raw" / "raw"
+        # Killed when the folder was made, and nothing was in it.
+        raw.mkdir(parents=True)
+        here.run()
+        newest = [max((raw / book).glob("*__*")) for book in ("_dlt_version", "_dlt_pipeline_state")]
+        for size, path in ((100, raw / "init"), (0, newest[0]), (100, newest[1])):
+            path.write_bytes(b"{" * size)
+        if machine == "fresh":
+            shutil.rmtree(here.data_dir / "state")
+        here.advance(hours=1)
+        here.run()
+        assert differences(here.pods(), offered(here.world, here.clock.now())) == []
+
+
 @pytest.mark.parametrize("size", [0, 4096, 8192])
 def test_a_database_that_was_cut_short_as_it_was_made_is_made_again(tmp_path: Path, size: int) -> None:
     """A disk that is full, or a kill, as the first run creates its file."""
