@@ -169,7 +169,8 @@ class Observations:
         latest: dict[str, Payload] = {}
         for pod in pods:
             other = latest.setdefault(pod[id_field], pod)
-            if other is not pod and other != pod:
+            # As texts: to Python, true is 1 and 1.0 too.
+            if other is not pod and as_json(other) != as_json(pod):
                 latest[pod[id_field]] = max(other, pod, key=order)
                 self.reject(endpoint, min(other, pod, key=order), CONTRADICTED, observed_at)
         return list(latest.values())

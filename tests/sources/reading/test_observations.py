@@ -7,6 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from sources.runai.json_body import parse_json
 from sources.runai.reading.known import Expected, KnownPod, NothingKnown
 from sources.runai.reading.observations import Observations, ReadingReport, fingerprint
 from sources.runai.schemas import TABLES
@@ -118,6 +119,15 @@ def test_of_two_contents_in_one_answer_the_last_updated_counts_and_the_other_is_
         assert (seen.report.rejects, seen.report.rejects_new) == (2, 0 if before else 2)
         before = (known(seen),)
         rejected |= {fingerprint(row["endpoint"], row["payload"]) for row in rows["rejects"]}
+
+
+def test_contents_that_are_equal_to_python_alone_are_two_contents() -> None:
+    for answer in ([0, 0.0, False], [False, 0, 0.0]):
+        seen = taken(*(payload(allocatedResources={"gpu": gpu}) for gpu in answer))
+        rows = read(seen)
+        rejected = [parse_json(row["payload"].encode())["allocatedResources"] for row in rows["rejects"]]
+        assert sorted(map(str, rejected)) == ["{'gpu': 0.0}", "{'gpu': 0}"]
+        assert [row["allocated_resources"] for row in rows["pods"]] == ['{"gpu":false}']
 
 
 def test_a_pod_that_changes_and_changes_back_between_two_answers_is_a_row_each_time() -> None:
