@@ -35,6 +35,8 @@ _PACKAGES_KEPT: Final = 3
 # Of DuckDB's own header and of the two of the database; they are written one after the other, before anything else.
 _HEADERS_BYTES: Final = 3 * 4096
 _BOOKS: Final = ("_dlt_version", "_dlt_pipeline_state")
+# How dlt calls a file of its working directory before it is whole.
+_DRAFT: Final = "[0-9a-f]" * 16
 _FILE_LAYOUT: Final = "{table_name}/{load_id}.{file_id}.{ext}"
 
 
@@ -53,13 +55,9 @@ class Warehouse:
         os.environ.update(_FIXED)
         self._layout = Layout(settings.data_dir)
         self._destination = settings.destination
-        self._pipeline = dlt.pipeline(
-            PIPELINE,
-            destination=self._dlt_destination(),
-            dataset_name=DATASET,
-            # One working directory per place: packages that a run left behind belong where that run was to load them.
-            pipelines_dir=str(settings.dlt_dir / self._place()),
-        )
+        # One working directory per place: packages that a run left behind belong where that run was to load them.
+        self._pipelines_dir = settings.dlt_dir / self._place()
+        self._pipeline = self._open()
 
     @property
     def has_pending(self) -> bool:
@@ -73,6 +71,13 @@ class Warehouse:
 
     def remove_torn(self) -> None:
         """Remove what a kill or a full disk kept from being written whole: every later call would stumble over it."""
+        working = Path(self._pipeline.working_dir)
+        drafts = [*working.glob(_DRAFT), *working.glob(f"schemas/{_DRAFT}")]
+        for draft in drafts:
+            draft.unlink()
+        if drafts:
+            # One among the schemas has passed for a schema.
+            self._pipeline = self._open()
         if self._destination == "duckdb":
             _remove_unborn(self._layout.warehouse)
             return
@@ -146,6 +151,14 @@ class Warehouse:
         if not raw.committed_loads():
             raise NothingLoaded(self._layout.warehouse if self._destination == "duckdb" else self._bucket())
         return raw
+
+    def _open(self) -> dlt.Pipeline:
+        return dlt.pipeline(
+            PIPELINE,
+            destination=self._dlt_destination(),
+            dataset_name=DATASET,
+            pipelines_dir=str(self._pipelines_dir),
+        )
 
     def _dlt_destination(self) -> Any:
         if self._destination == "duckdb":
