@@ -61,7 +61,7 @@ def _spare_raw(settings: Settings, layout: Layout) -> Spared:
     if settings.dry_run and warehouse.has_pending:
         raise UsageError("a run was cut off, and its load packages wait: prune without --dry-run loads them first.")
     # Packages that wait have rows whose load is not committed yet: these must not be taken for dead ones.
-    drained = warehouse.drain()
+    drained = 0 if settings.dry_run else warehouse.drain()
     packages = warehouse.loaded_packages()
     freed = sum(map(size_without, packages))
     _remove(packages, dry_run=settings.dry_run)

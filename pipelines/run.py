@@ -96,9 +96,7 @@ class _Run:
 
     def prepare(self) -> BuildKnown:
         """Commit what an earlier run left behind, and learn everything that is committed."""
-        if self.settings.dry_run:
-            self.warehouse.remove_torn()
-        else:
+        if not self.settings.dry_run:
             self.result.drained_loads = self.warehouse.drain()
         known = self._learn()
         self.result.first_run = known.last_as_of is None

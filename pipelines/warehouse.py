@@ -32,8 +32,6 @@ _FIXED: Final = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
 }
 _PACKAGES_KEPT: Final = 3
-# Of DuckDB's own header and of the two of the database; they are written one after the other, before anything else.
-_HEADERS_BYTES: Final = 3 * 4096
 _BOOKS: Final = ("_dlt_version", "_dlt_pipeline_state")
 # How dlt calls a file of its working directory before it is whole.
 _DRAFT: Final = "[0-9a-f]" * 16
@@ -49,15 +47,21 @@ class Seconds:
 
 
 class Warehouse:
-    """Raw tables in the chosen destination, written by dlt alone."""
+    """Raw tables in the chosen destination, written by dlt alone; whoever makes one holds the lock."""
 
     def __init__(self, settings: Settings) -> None:
         os.environ.update(_FIXED)
         self._layout = Layout(settings.data_dir)
         self._destination = settings.destination
         # One working directory per place: packages that a run left behind belong where that run was to load them.
-        self._pipelines_dir = settings.dlt_dir / self._place()
-        self._pipeline = self._open()
+        pipelines_dir = settings.dlt_dir / self._place()
+        _remove_drafts(pipelines_dir / PIPELINE)
+        self._pipeline = dlt.pipeline(
+            PIPELINE,
+            destination=self._dlt_destination(),
+            dataset_name=DATASET,
+            pipelines_dir=str(pipelines_dir),
+        )
 
     @property
     def has_pending(self) -> bool:
@@ -69,26 +73,9 @@ class Warehouse:
         found = (Path(self._pipeline.working_dir) / "load" / "loaded").glob("*")
         return sorted(found, key=lambda path: path.name)[: -keep or None]
 
-    def remove_torn(self) -> None:
-        """Remove what a kill or a full disk kept from being written whole: every later call would stumble over it."""
-        working = Path(self._pipeline.working_dir)
-        drafts = [*working.glob(_DRAFT), *working.glob(f"schemas/{_DRAFT}")]
-        for draft in drafts:
-            draft.unlink()
-        if drafts:
-            # One among the schemas has passed for a schema.
-            self._pipeline = self._open()
-        if self._destination == "duckdb":
-            _remove_unborn(self._layout.warehouse)
-            return
-        raw = self.raw()
-        # A bucket has a file as a whole or not at all.
-        if isinstance(raw, ParquetRaw) and raw.is_local:
-            _remove_torn_books(Path(raw.dataset_path))
-
     def drain(self) -> int:
         """Load packages that an earlier run left behind; return how many. What is torn goes first."""
-        self.remove_torn()
+        self._remove_torn()
         drained = 0
         while self._pipeline.has_pending_data:
             info = self._pipeline.run()
@@ -98,6 +85,15 @@ class Warehouse:
         else:
             self._forget_cut_short()
         return drained
+
+    def _remove_torn(self) -> None:
+        """Remove what a kill or a full disk kept from being written whole: a load would stumble over it."""
+        raw = self.raw()
+        if isinstance(raw, DuckDBRaw) and raw.is_unborn:
+            raw.path.unlink()
+        # A bucket has a file as a whole or not at all.
+        if isinstance(raw, ParquetRaw) and raw.is_local:
+            _remove_torn_books(Path(raw.dataset_path))
 
     def _forget_cut_short(self) -> None:
         """Remove what was being written when a run was killed or the disk was full; nothing waits to be loaded."""
@@ -152,14 +148,6 @@ class Warehouse:
             raise NothingLoaded(self._layout.warehouse if self._destination == "duckdb" else self._bucket())
         return raw
 
-    def _open(self) -> dlt.Pipeline:
-        return dlt.pipeline(
-            PIPELINE,
-            destination=self._dlt_destination(),
-            dataset_name=DATASET,
-            pipelines_dir=str(self._pipelines_dir),
-        )
-
     def _dlt_destination(self) -> Any:
         if self._destination == "duckdb":
             # Raw rows say in which order they were read: to keep them in it cost a third of loading samples.
@@ -178,13 +166,11 @@ class Warehouse:
         return _configured("destination.filesystem.bucket_url") or self._layout.raw_dir.as_uri()
 
 
-def _remove_unborn(path: Path) -> None:
-    """Remove a DuckDB file that did not get its headers: it holds nothing yet."""
-    if path.exists() and path.stat().st_size < _HEADERS_BYTES:
-        start = path.read_bytes()
-        # A small file of another kind is somebody's.
-        if not start or start[8:12] == b"DUCK":
-            path.unlink()
+def _remove_drafts(working_dir: Path) -> None:
+    """Remove what dlt was writing when it was killed or the disk was full; one beside the schemas passes for one."""
+    for pattern in (_DRAFT, f"schemas/{_DRAFT}"):
+        for draft in working_dir.glob(pattern):
+            draft.unlink()
 
 
 def _remove_torn_books(folder: Path) -> None:

@@ -17,6 +17,8 @@ from transforms.sql import literal, literals, scalar
 
 _ATTACHED = "warehouse"
 _MERGED: Final = "-merged"
+# Of DuckDB's own header and of the two of the database; they are written one after the other, before anything else.
+_HEADERS_BYTES: Final = 3 * 4096
 
 
 class RawStore(Protocol):
@@ -44,9 +46,18 @@ class DuckDBRaw:
         self.path = path
         self.dataset = dataset
 
+    @property
+    def is_unborn(self) -> bool:
+        """Whether the file did not get its headers, as a kill or a full disk leaves it: it holds nothing yet."""
+        if not self.path.exists() or self.path.stat().st_size >= _HEADERS_BYTES:
+            return False
+        start = self.path.read_bytes()
+        # A small file of another kind is somebody's.
+        return not start or start[8:12] == b"DUCK"
+
     def committed_loads(self) -> list[str]:
         """Return the load ids with status 0, sorted."""
-        if not self.path.exists():
+        if not self.path.exists() or self.is_unborn:
             return []
         with duckdb.connect(str(self.path), read_only=True) as con:
             if not _has_table(con, self.dataset, "_dlt_loads"):

@@ -132,6 +132,17 @@ def test_a_database_that_was_cut_short_as_it_was_made_is_made_again(tmp_path: Pa
         assert differences(here.pods(), offered(here.world, here.clock.now())) == []
 
 
+@pytest.mark.parametrize(("destination", "torn"), [("duckdb", "warehouse.duckdb"), ("filesystem", "raw/raw/init")])
+def test_a_dry_run_looks_past_what_was_cut_short(tmp_path: Path, destination: str, torn: str) -> None:
+    with scene(tmp_path / "data", destination) as here:
+        path = here.data_dir / torn
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"{" if destination == "filesystem" else b"")
+        before = path.read_bytes()
+        assert here.run(dry_run=True).plan
+        assert path.read_bytes() == before
+
+
 def test_a_small_file_of_another_kind_is_left_alone(tmp_path: Path) -> None:
     with scene(tmp_path / "data") as here:
         here.data_dir.mkdir()

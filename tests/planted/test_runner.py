@@ -31,6 +31,12 @@ def test_dies_once():
         assert double(2) == 4
     else:
         os.kill(os.getpid(), signal.SIGKILL)
+
+def test_looks_the_second_time():
+    try:
+        open("looked", "x")
+    except FileExistsError:
+        assert double(2) == 4
 """
 GREEN = "tests/test_house.py::test_double"
 
@@ -70,11 +76,17 @@ def test_only_a_test_that_ran_and_failed_has_caught_it(tree: Path, case: str) ->
     assert (tree / "house" / "__init__.py").read_text() == CODE
 
 
-@pytest.mark.parametrize(("replace", "reason"), [("n * 3", "caught the second time"), ("n * 2 + 0", "NOT caught")])
+@pytest.mark.parametrize(("replace", "reason"), [("n * 3", "caught"), ("n * 2 + 0", "NOT caught")])
 def test_a_test_that_died_is_run_once_more(tree: Path, replace: str, reason: str) -> None:
     with bench(tree, ["pytest"]) as on:
         found = plant(on, defect("n * 2", replace, "tests/test_house.py::test_dies_once"))
-    assert (found.caught, found.reason) == (reason != "NOT caught", reason)
+    assert (found.caught, found.reason) == (reason == "caught", reason)
+
+
+def test_a_test_that_did_not_notice_gets_no_second_chance(tree: Path) -> None:
+    with bench(tree, ["pytest"]) as on:
+        found = plant(on, defect("n * 2", "n * 3", "tests/test_house.py::test_looks_the_second_time"))
+    assert (found.caught, found.reason) == (False, "NOT caught")
 
 
 def test_what_was_not_caught_is_told_at_the_end(
