@@ -18,7 +18,7 @@ from pipelines.plane import configured
 from pipelines.screen import facts, show
 from sources.runai.client import RunaiClient
 from sources.runai.connection import RunaiConnection, connect
-from sources.runai.errors import ApiError, BadRequest, BrokenAnswer, NotFound
+from sources.runai.errors import ApiError, BadRequest, BrokenAnswer, NotFound, PermissionDenied
 from sources.runai.reading.cluster_pods import list_cluster_pods
 from sources.runai.reading.listing import PODS, Listing, count, fetch_page
 from sources.runai.reading.measurements import measurements_of
@@ -68,8 +68,8 @@ def _findings(client: RunaiClient, api_version: str) -> Iterator[Finding]:
         yield Finding("scope", None, "no pod is in sight: give the access rule the scope that is to be copied")
     yield _tried("deleted pods", lambda: _listed(client, deleted=True))
     yield _tried("counts", lambda: f"{_counted(client):,} pods, {_counted(client, deleted=True):,} deleted ones")
-    clusters = _clusters(client)
-    yield _versions(clusters)
+    versions, clusters = _clusters(client)
+    yield versions
     yield _cluster_pods(client, clusters, api_version)
     yield from _metrics(client)
 
@@ -97,23 +97,22 @@ def _counted(client: RunaiClient, *, deleted: bool | None = None) -> int:
     return count(client, Listing(deleted=deleted))
 
 
-def _clusters(client: RunaiClient) -> list[dict[str, Any]]:
-    """The clusters, or none where this account may not list them: nothing but this command needs them."""
+def _clusters(client: RunaiClient) -> tuple[Finding, list[dict[str, Any]]]:
+    """The versions that clusters tell, and the clusters; nothing but this command needs either."""
+    name = "versions"
     try:
         found: object = client.get("/api/v1/clusters").body
-    except ApiError:
-        return []
-    clusters = found if isinstance(found, list) else []
-    return [one for one in clusters if isinstance(one, dict) and isinstance(one.get("uuid"), str)]
-
-
-def _versions(clusters: list[dict[str, Any]]) -> Finding:
+    except PermissionDenied:
+        return Finding(name, None, "this account may not list clusters, which tell theirs; runs do without"), []
+    except ApiError as error:
+        return Finding(name, None, str(error)), []
+    listed = found if isinstance(found, list) else []
+    clusters = [one for one in listed if isinstance(one, dict) and isinstance(one.get("uuid"), str)]
     versions = {
         f"{cluster.get('name', 'cluster')} {cluster['version']}" for cluster in clusters if cluster.get("version")
     }
-    if not versions:
-        return Finding("versions", None, "this account may not list clusters, which tell theirs; runs do without")
-    return Finding("versions", True, ", ".join(sorted(versions)))
+    told = ", ".join(sorted(versions))
+    return Finding(name, bool(told) or None, told or "no cluster tells its own; runs do without"), clusters
 
 
 def _cluster_pods(client: RunaiClient, clusters: list[dict[str, Any]], api_version: str) -> Finding:
@@ -146,7 +145,7 @@ def _metrics(client: RunaiClient) -> Iterator[Finding]:
     yield _metric(client, pod, "metrics", "CPU_USAGE_CORES", "no sample in the last ten minutes")
     has_gpu = _has_gpu(pod)
     if has_gpu:
-        off = "no sample: an administrator enables them under Settings > Analytics > GPU profiling metrics"
+        off = "no sample: an administrator enables GPU profiling metrics under General settings > Analytics"
         yield _metric(client, pod, "advanced metrics", "GPU_SM_ACTIVITY_PER_GPU", off)
     elif has_gpu is None:
         yield _fault("advanced metrics", otherwise(PODS, "the GPUs that a pod was allocated are no number"))

@@ -149,13 +149,13 @@ def run(
 
     run_id = uuid4().hex
     # The log first: that credentials are gone from cron's environment is for `status` to tell.
-    with _watched(settings, "run", run_id) as listener, control_plane(settings) as client:
+    with _watched(settings, "run", run_id) as listener, control_plane(settings) as plane:
         from pipelines import run as pipeline
         from pipelines.published import published_rows
         from pipelines.summary import show_plan, show_summary, warnings_of
 
         rows_before = published_rows(settings.data_dir)
-        result = pipeline.run(settings, client, run_id=run_id, progress=listener)
+        result = pipeline.run(settings, plane.client, owner=plane.owner, run_id=run_id, progress=listener)
         _LOG.info("%d requests, %s, published %s", result.requests, result.reading, result.published)
         for text in warnings_of(result):
             _LOG.warning("%s", text)

@@ -1,7 +1,7 @@
 """`run --demo`: the bundled control plane, served over real HTTP with sign-in, in a world that moves on.
 
-The world begins three days before the first demo and is six hours further at each run, until it reaches the present. It
-is a pure function of its seed and its clock, so only the clock is kept between runs.
+Its clock shows three days before the first demo, and six hours more at each run, until it reaches the present. It is a
+pure function of its seed and that clock, so only the clock is kept between runs.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
 
-from pipelines.plane import DEMO, claim
-from pipelines.settings import Settings, UsageError, text_of
+from pipelines.settings import Settings, UsageError, prepare, text_of
 from pipelines.state import write_json
 from sources.runai.client import RunaiClient
 from sources.runai.credentials import ClientCredentials
@@ -50,13 +49,13 @@ class DemoClock:
 def demo_plane(settings: Settings) -> Iterator[RunaiClient]:
     """A client of the demo's world, whose clock it goes by; the world moves on only if the block succeeds."""
     path = settings.state_dir / "demo.json"
-    claim(settings, DEMO)
     now = datetime.now(UTC)
     last = _read(path)
     clock = DemoClock.begin(now) if last is None else last.moved_on(now)
     with _served(clock, concurrency=settings.concurrency or 8) as client:
         yield client
     if not settings.dry_run:
+        prepare(settings)
         _write(path, clock)
 
 

@@ -18,7 +18,7 @@ _COLUMNS: Final = ", ".join(KnownPod._fields)
 
 
 class BuildKnown:
-    """`KnownPods` over the planning model `known_pods`, which is up to date with every committed load."""
+    """`KnownPods` over the staging model `known_pods`, which is up to date with every committed load."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, now: datetime) -> None:
         self._con = con
@@ -57,13 +57,14 @@ class BuildKnown:
         return self._open
 
     @cached_property
-    def _knows_none(self) -> bool:
+    def knows_none(self) -> bool:
+        """Whether no pod was ever committed."""
         return scalar(self._con, "select 1 from known_pods limit 1") is None
 
     def find(self, pod_ids: Collection[str]) -> Mapping[str, KnownPod]:
         """Those of the given pods that are known, by id."""
         # A first load asks for every page, and there is nothing to find.
-        return {} if self._knows_none else self._pods(f"pod_id in (select unnest({literals(pod_ids)}))")
+        return {} if self.knows_none else self._pods(f"pod_id in (select unnest({literals(pod_ids)}))")
 
     def created_between(self, start: datetime, end: datetime) -> Mapping[str, KnownPod]:
         """Reachable pods with `start <= created_at < end`, by id."""

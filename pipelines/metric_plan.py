@@ -91,6 +91,11 @@ def metric_floor(con: duckdb.DuckDBPyConnection, since: datetime | None, as_of: 
     return min(filter(None, (since, known)), default=as_of - METRIC_HORIZON)
 
 
+def has_floor(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether an earlier run has said where metrics begin to be wanted."""
+    return scalar(con, "select 1 from build.main.raw_runs where metrics_since is not null limit 1") is not None
+
+
 def pace(con: duckdb.DuckDBPyConnection, concurrency: int | None) -> float | None:
     """Return the seconds that a request took in the newest run that read samples with as many at once; None before."""
     seconds: float | None = scalar(

@@ -9,11 +9,12 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from pipelines.settings import ROOT, Settings, UsageError, prepare
+from pipelines.settings import ROOT, Settings, UsageError
 from pipelines.state import write_json
 
 if TYPE_CHECKING:
@@ -41,25 +42,31 @@ class AnotherPlane(UsageError):
     """The data directory holds pods of another control plane than the one to be read (exit code 2)."""
 
 
+@dataclass(frozen=True)
+class ControlPlane:
+    """The way to a control plane, and the name that a data directory knows it by."""
+
+    client: RunaiClient
+    owner: str
+
+
 @contextmanager
-def control_plane(settings: Settings) -> Iterator[RunaiClient]:
-    """A client of the control plane that the settings ask for, for the length of the block.
+def control_plane(settings: Settings) -> Iterator[ControlPlane]:
+    """The control plane that the settings ask for, for the length of the block.
 
     Raises:
         UsageError: It is not configured.
-        AnotherPlane: The data directory belongs to another one.
     """
     if settings.demo:
         from pipelines.demo import demo_plane
 
         with demo_plane(settings) as client:
-            yield client
+            yield ControlPlane(client, DEMO)
     else:
         from sources.runai.connection import connect
 
         with connect(configured(concurrency=settings.concurrency)) as client:
-            claim(settings, urlsplit(client.base_url).hostname or client.base_url)
-            yield client
+            yield ControlPlane(client, urlsplit(client.base_url).hostname or client.base_url)
 
 
 def configured(**overrides: object) -> RunaiConnection:
@@ -72,21 +79,20 @@ def configured(**overrides: object) -> RunaiConnection:
     return found
 
 
-def claim(settings: Settings, owner: str) -> None:
-    """Bind the data directory to its control plane, for good; a dry run only looks.
+def claim(settings: Settings, owner: str, *, holds_pods: bool) -> None:
+    """Bind the data directory to its control plane, for good once it holds pods; a dry run only looks.
 
     Raises:
-        AnotherPlane: It is bound to another one.
+        AnotherPlane: It holds pods of another one.
     """
     path = settings.state_dir / "origin.json"
     bound = _read(path)
-    if bound is None and not settings.dry_run:
-        prepare(settings)
-        write_json(path, {"control_plane": owner})
-    elif bound not in (None, owner):
+    if bound not in (None, owner) and holds_pods:
         raise AnotherPlane(
             f"{settings.data_dir} holds {_words(str(bound))}, not {_words(owner)}: {_way_out(path, bound)}."
         )
+    if bound != owner and not settings.dry_run:
+        write_json(path, {"control_plane": owner})
 
 
 def _read(path: Path) -> object:

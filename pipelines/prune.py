@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from rich.text import Text
 
@@ -16,6 +18,9 @@ from pipelines.settings import Settings, UsageError
 from pipelines.sizes import in_bytes, size_without, sizes
 from pipelines.warehouse import Warehouse
 from transforms import Layout, Pruned, old_generations, prune_raw
+from transforms.layout import remove
+
+_YOUNG_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ def prune(settings: Settings) -> Spared:
     layout = Layout(settings.data_dir)
     with Lock(layout.state):
         # What needs no copy goes first: on a full disk, this makes the room for the rest.
-        shutil.rmtree(layout.spill, ignore_errors=True)
+        if not settings.dry_run:
+            shutil.rmtree(layout.spill, ignore_errors=True)
         generations, drafts = old_generations(layout), _drafts(layout)
         gone = [*generations, *drafts]
         freed = size_without(settings.data_dir) - size_without(settings.data_dir, gone)
@@ -88,14 +94,12 @@ def show_spared(spared: Spared, settings: Settings) -> None:
 
 
 def _drafts(layout: Layout) -> list[Path]:
-    """What was to replace a file when its process was killed; nobody writes one while the lock is held."""
+    """What was to replace a file when its process was killed; a young one may be being written outside the lock."""
     places = {layout.data_dir: ".published.new", layout.state: "*.new", layout.generations: "*/.*.new"}
-    return [path for folder, pattern in places.items() for path in folder.glob(pattern)]
+    found = (path for folder, pattern in places.items() for path in folder.glob(pattern))
+    return [path for path in found if time.time() - path.lstat().st_mtime > _YOUNG_SECONDS]
 
 
 def _remove(paths: Iterable[Path], *, dry_run: bool) -> None:
     for path in () if dry_run else paths:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        remove(path)

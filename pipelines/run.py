@@ -24,7 +24,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from pipelines.failures import causes, known
 from pipelines.known import BuildKnown
 from pipelines.lock import Lock
-from pipelines.metric_plan import MetricPlan, metric_floor, pace
+from pipelines.metric_plan import MetricPlan, has_floor, metric_floor, pace
+from pipelines.plane import claim
 from pipelines.progress import SILENT, Progress
 from pipelines.reporting import Reporting, reporting
 from pipelines.settings import Settings
@@ -61,6 +62,8 @@ class RunResult:
     started_at: datetime
     finished_at: datetime | None = None
     first_run: bool = False
+    # Whether metrics are wanted for the first time, so that this run says from when on.
+    first_metrics: bool = False
     drained_loads: int = 0
     reading: ReadingReport = field(default_factory=ReadingReport)
     metrics: MetricsReport = field(default_factory=MetricsReport)
@@ -102,6 +105,11 @@ class _Run:
         self.result.first_run = known.last_as_of is None
         self._warn_of_clock(known.last_observed_at())
         return known
+
+    def holds_pods(self, known: BuildKnown) -> bool:
+        """Whether the data directory may hold pods already, be it at another destination."""
+        places = [*self.settings.dlt_dir.iterdir()]
+        return not known.knows_none or len(places) > 1 or Layout(self.settings.data_dir).published.is_symlink()
 
     def read_pods(self, known: BuildKnown, progress: Progress) -> None:
         """Load 1: pods, absences, counts, rejects."""
@@ -157,6 +165,7 @@ class _Run:
 
     def metric_plan(self, types: tuple[str, ...]) -> MetricPlan:
         """What is to be asked of these types, after everything that is committed."""
+        self.result.first_metrics = not has_floor(self.build.connection)
         self.metrics_since = metric_floor(self.build.connection, self.settings.since, self.result.as_of)
         self.metric_types = types
         return MetricPlan(
@@ -225,6 +234,7 @@ def run(
     settings: Settings,
     client: RunaiClient,
     *,
+    owner: str | None = None,
     clock: Callable[[], datetime] | None = None,
     run_id: str | None = None,
     progress: Progress = SILENT,
@@ -234,12 +244,14 @@ def run(
     Args:
         settings: the validated arguments.
         client: a client of the control plane.
+        owner: the name that a data directory knows it by; by default nobody looks whose pods are there.
         clock: tells the instant that the run stands for; by default the client's clock.
         run_id: names the run in the table `runs` and in its log; a new one by default.
         progress: is told what happens.
 
     Raises:
         LockHeld: another run works on this data directory.
+        AnotherPlane: the data directory holds pods of another control plane.
         RunaiError: the control plane could not be read; what was committed before stays.
         PublicationStopped: an audit failed; the last good generation stays in place.
         UsageError: the settings of the reports cannot work.
@@ -248,6 +260,8 @@ def run(
     with Lock(layout.state), _open_build(layout, answers, make_room=not settings.dry_run) as build:
         this = _Run(settings, client, (clock or client.clock)(), build, run_id or uuid4().hex)
         known = this.prepare()
+        if owner is not None:
+            claim(settings, owner, holds_pods=this.holds_pods(known))
         if settings.dry_run:
             this.result.plan = plan(this, known)
             return this.result

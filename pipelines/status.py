@@ -21,7 +21,7 @@ from pipelines.sizes import Sizes, in_bytes, sizes
 from transforms import Layout, generations
 from transforms.audit import Finding
 
-PURGE_HORIZON: Final = timedelta(days=14)
+API_KEEPS: Final = timedelta(days=14)
 """How long the API keeps a deleted pod: a longer stretch without a run may have lost some for good."""
 
 _LENGTH: Final = re.compile(
@@ -53,7 +53,7 @@ _METRICS: Final = """
         coalesce(sum(wanted_seconds), 0) / 3600 as wanted_hours,
         count(*) filter (status = 'pending') as pending,
         count(*) filter (status = 'failed') as failed,
-        count(*) filter (status in ('partial', 'empty', 'not_found')) as incomplete,
+        count(*) filter (status in ('partial', 'empty', 'not_found', 'expired')) as incomplete,
         count(distinct metric) filter (status = 'disabled') as disabled
     from pod_metric_coverage
 """
@@ -107,7 +107,7 @@ def read_status(data_dir: Path, now: datetime, max_age: timedelta | None = None)
                 "pods": rows(con, _PODS)[0],
                 "counts": [_as_text(count) for count in counts],
                 "counts_agree": all(count["difference"] == 0 for count in counts) if counts else None,
-                "gaps": [_as_text(gap) for gap in rows(con, _GAPS, {"horizon": PURGE_HORIZON})],
+                "gaps": [_as_text(gap) for gap in rows(con, _GAPS, {"horizon": API_KEEPS})],
                 "metrics": rows(con, _METRICS)[0],
                 "rejects": rows(con, _REJECTS)[0]["rejects"],
                 "warnings": published_warnings(settings.data_dir),

@@ -82,7 +82,8 @@ def _read(result: RunResult, settings: Settings) -> list[tuple[str, str]]:
         ("requests", f"{result.requests:,}{again}"),
     ]
     if settings.metrics != "none":
-        hint = "; of the last 24 hours, --since DATE asks for more" if result.first_run and not settings.since else ""
+        is_told = result.first_metrics and not settings.since
+        hint = "; of the last 24 hours, --since DATE asks for more" if is_told else ""
         lines.append(("samples", f"{result.metrics.samples_read:,} read{hint}"))
     return lines
 

@@ -5,7 +5,7 @@ TransformError
 ├── BuildBusy             another process has the build database open
 ├── UnknownTimeZone       no such time zone to report in
 ├── BadThresholds         a file of thresholds cannot be read, or contradicts itself
-├── ReportFailed          there is nothing that a report could be made of
+├── ReportFailed          nothing is there that a report could be made of, or its charts cannot be drawn
 ├── BadRateCard           a rate card cannot be read, or contradicts itself
 ├── PruneRefused          a copy of raw does not hold all that it must, or may not take its place
 ├── RunsForgotten         raw knows none of the runs that are published

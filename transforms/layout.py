@@ -73,6 +73,14 @@ def link_or_copy(source: Path, link: Path) -> None:
         shutil.copyfile(source, link)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, a directory with all that is in it, or a link and not what it leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def sync(path: Path) -> None:
     """Have the disk hold a file, or the names in a directory."""
     descriptor = os.open(path, os.O_RDONLY)

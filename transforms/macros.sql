@@ -36,10 +36,6 @@ create or replace temp macro latest_of(instant) as
         end
     );
 
--- A month as the Parquet folders name it.
-create or replace temp macro month_of(instant) as
-    coalesce(strftime(instant at time zone 'UTC', '%Y-%m'), 'unknown');
-
 -- Kubernetes quantities, exact: <sign><digits>[.<digits>][<suffix> | e<exponent>], and the `B` of the API's own `0B`.
 -- Null where the text is no quantity, or where decimal(38, 9) cannot hold its value exactly. Three steps:
 -- the parts of the text, then digits and a power of ten, then whole units of 10^-9 (a cast from text takes far longer).

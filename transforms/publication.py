@@ -22,7 +22,7 @@ from transforms.audit import Finding
 from transforms.build import Build
 from transforms.database import with_room
 from transforms.errors import PublicationStopped, ReportFailed, RunsForgotten
-from transforms.layout import PARQUET, Layout, sync
+from transforms.layout import PARQUET, Layout, remove, sync
 from transforms.refresh import BuildReport
 
 DATABASE = "runai.duckdb"
@@ -60,7 +60,8 @@ def publish(
             "give the --destination, or the bucket_url, that these were loaded into"
         )
     layout.generations.mkdir(parents=True, exist_ok=True)
-    _remove_unfinished(layout)
+    for left in _unfinished(layout):
+        remove(left)
     name = _next_name(layout)
     unfinished = layout.generations / f"{_UNFINISHED}{name}"
     try:
@@ -125,7 +126,7 @@ def prune_generations(layout: Layout, keep_for: timedelta = _KEPT, now: datetime
     """Remove what `old_generations` finds; return it."""
     removed = old_generations(layout, keep_for, now)
     for path in removed:
-        shutil.rmtree(path)
+        remove(path)
     return removed
 
 
@@ -148,14 +149,14 @@ def old_generations(layout: Layout, keep_for: timedelta = _KEPT, now: datetime |
         if age > keep_for or (age > _KEPT_ON_A_SMALL_DISK and taken > free):
             old.append(path)
             taken, free = taken - _bytes(path), free + _bytes(path)
-    return [*old, *layout.generations.glob(f"{_UNFINISHED}*")]
+    return [*old, *_unfinished(layout)]
 
 
 def generations(layout: Layout) -> list[Path]:
     """Return what was published, in order; whatever else lies beside it is not ours."""
     if not layout.generations.exists():
         return []
-    found = (path for path in layout.generations.iterdir() if _NAME.fullmatch(path.name))
+    found = (path for path in layout.generations.iterdir() if _NAME.fullmatch(path.name) and not path.is_symlink())
     # By number, which goes up although a clock may go back.
     return sorted(found, key=_number)
 
@@ -170,11 +171,10 @@ def _number(generation: Path) -> int:
     return int(generation.name.rpartition("-")[2])
 
 
-def _remove_unfinished(layout: Layout) -> list[Path]:
-    removed = list(layout.generations.glob(f"{_UNFINISHED}*"))
-    for path in removed:
-        shutil.rmtree(path)
-    return removed
+def _unfinished(layout: Layout) -> list[Path]:
+    """Return what a killed publication left: its directory, and its name where that was only lent."""
+    lent = (path for path in layout.generations.iterdir() if _NAME.fullmatch(path.name) and path.is_symlink())
+    return [*layout.generations.glob(f"{_UNFINISHED}*"), *lent]
 
 
 def _published_at(generation: Path) -> datetime:

@@ -1,6 +1,7 @@
 """Small things that every statement needs.
 
-Values are written into statements as literals: a bound parameter makes duckdb import pandas, 0.3 s and 80 MB.
+Values are written into statements as literals: a bound parameter makes duckdb import pandas, which takes 0.3 s
+and 40 MB where nobody hides it, as `pipelines.memory` does in runs.
 """
 
 from __future__ import annotations

@@ -22,8 +22,9 @@ from sources.runai.redaction import Redactor
 from sources.runai.refusals import broken, refusal
 from sources.runai.retries import Retries
 from sources.runai.stats import Stats
+from sources.runai.tls import Tls
 from sources.runai.versions import version_of
-from sources.runai.wire import Answer, Tls, Wire
+from sources.runai.wire import Answer, Wire
 from sources.runai.workers import Workers
 
 S = TypeVar("S")

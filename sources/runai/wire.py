@@ -19,8 +19,6 @@ from sources.runai.stats import Stats
 from sources.runai.tls import Tls, certificate_problem
 from sources.runai.transport import DirectTransport
 
-__all__ = ["Answer", "Tls", "Wire"]
-
 # Ten times the largest page of pods or samples that the contract allows, and 100,000 pods of the unpaged list.
 LARGEST_BODY_BYTES = 128 * 1024 * 1024
 # Each is undone in steps of bounded size. Another, or several one around the other, would be undone at a stroke: then
@@ -98,12 +96,14 @@ class Wire:
         shown = path.partition("?")[0]
         try:
             request = self._http.build_request(method, self.origin + path, headers=headers, content=content)
+            # One that gets no answer was sent all the same.
+            self._stats.add(requests=1)
             response = self._http.send(request, stream=True)
             try:
                 body = self._read(response, shown)
             finally:
                 response.close()
-                self._stats.add(requests=1, bytes=response.num_bytes_downloaded)
+                self._stats.add(bytes=response.num_bytes_downloaded)
             return Answer(response.status_code, body, response.headers, datetime.now(UTC))
         except httpx.InvalidURL:
             # An id of the server's own may be longer than any URL.

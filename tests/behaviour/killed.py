@@ -51,6 +51,8 @@ POINTS: Points = {
     "auditing": ({"": "transforms.build:Build.audit"}, "before"),
     "publishing": ({"": "pipelines.run:publish"}, "before"),
     "copying": ({"": "transforms.build:Build.copy_marts"}, "before"),
+    # A link lends the unfinished directory its name.
+    "showing": ({"": "transforms.series:show"}, "before"),
     "reporting": ({"": "transforms.publication:_render"}, "before"),
     "reported": ({"": "transforms.publication:_render"}, "after"),
     "pointing": ({"": "transforms.publication:_point"}, "before"),

@@ -77,8 +77,9 @@ def test_a_control_plane_that_refuses_it_is_told_of_and_is_no_failure(status: in
         (httpx.Response(200, json={"pods": []}), "odd/pods answers otherwise than the contract says: no list of pods"),
         (httpx.Response(200, text="<title>Sign in</title>"), "an HTML page titled Sign in"),
         (httpx.Response(207, json=[]), "207 on GET /v1/k8s/clusters/odd/pods"),
+        (httpx.Response(503), "503 on GET /v1/k8s/clusters/odd/pods"),
     ],
-    ids=["another shape", "a page", "another status"],
+    ids=["another shape", "a page", "another status", "in trouble"],
 )
 def test_an_odd_answer_is_told_of_and_the_next_cluster_is_read(odd: httpx.Response, said: str) -> None:
     report = ReadingReport()

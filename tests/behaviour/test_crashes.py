@@ -11,6 +11,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipelines.cli import execute
+from pipelines.failures import USAGE
 from pipelines.warehouse import Seconds, Warehouse
 from simulator import Fault, Switches, WorldConfig
 from sources.runai.errors import PermissionDenied
@@ -196,6 +198,16 @@ def test_a_load_that_was_cut_short_is_finished_first(tmp_path: Path) -> None:
         assert result.drained_loads == 1
         assert result.reading.pods_changed == 0
         assert differences(here.pods(), offered(here.world, here.clock.now())) == []
+
+
+def test_pods_that_were_never_published_are_not_joined_by_anothers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with scene(tmp_path / "killed", config=WorldConfig(pods=20, start=START)) as here:
+        assert kill(here, here.data_dir, "committed", 1) == KILLED
+        monkeypatch.setenv("SOURCES__RUNAI__BASE_URL", here.url.replace("127.0.0.1", "localhost"))
+        assert execute(["run", "--metrics", "none", "--progress", "none", "--data-dir", str(here.data_dir)]) == USAGE
+        assert "holds pods of 127.0.0.1, not pods of localhost" in capsys.readouterr().err
 
 
 def test_what_a_run_was_reading_when_it_was_killed_is_cleared_away(tmp_path: Path) -> None:

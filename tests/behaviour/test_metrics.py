@@ -241,6 +241,12 @@ def test_an_outage_that_is_longer_than_a_request_is_made_good(quiet: Scene) -> N
     assert (book(quiet, "metric_spans"), book(quiet, "metric_gaps")) == (spans, [])
 
 
+def test_only_the_first_run_with_metrics_says_from_when_on(quiet: Scene) -> None:
+    start_pods(quiet, count=1)
+    told = [quiet.run(metrics=types).first_metrics for types in ("none", "basic", "basic")]
+    assert told == [False, True, False]
+
+
 def test_a_dry_run_says_how_much_there_is_to_ask(quiet: Scene) -> None:
     start_pods(quiet, count=24)
     said = quiet.run(metrics="basic", dry_run=True, concurrency=4).plan[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -104,6 +105,8 @@ def test_old_generations_and_leavings_go_and_the_rest_stays(tmp_path: Path, caps
         ]
         for path in drafts:
             path.write_text("cut off")
+            os.utime(path, (0, 0))
+        (state / "demo.json.new").write_text("being written")
         told = prune(here.settings(dry_run=True))
         assert all(path.exists() for path in drafts[:2]), "a dry run removed something"
         before = _disk(here.data_dir)
@@ -114,6 +117,7 @@ def test_old_generations_and_leavings_go_and_the_rest_stays(tmp_path: Path, caps
             (here.data_dir / "published").resolve().name
         ]
         assert not any(path.exists() for path in drafts)
+        assert (state / "demo.json.new").exists()
         show_spared(spared, here.settings())
         assert "generations  1 removed" in capsys.readouterr().out
         assert prune(here.settings()) == Spared(spared.raw.__class__(), 0, 0, 0, 0)

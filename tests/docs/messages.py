@@ -41,6 +41,8 @@ def messages() -> dict[str, str]:
         found[f"failures._DUCKDB {number}"] = _longest(re.split(r"\{\w+\}", sentence))
     for status, (_, advice) in {**refusals.MEANINGS, **refusals.MEANINGS_BY_CLASS}.items():
         found[f"refusals {status}"] = advice
+    found["refusals.NOT_IN_CONTRACT"] = refusals.NOT_IN_CONTRACT[1]
+    found["refusals._redirect_advice"] = refusals._redirect_advice("").partition("; ")[2]
     # What stops a publication is one message, with the test's own words in it.
     for test in (test for test in audit.data_tests() if test.severity != "error"):
         found[f"transforms/tests/{test.name}.sql"] = test.message
@@ -48,14 +50,24 @@ def messages() -> dict[str, str]:
 
 
 def _of_module(path: Path) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    module = ast.parse(path.read_text())
+    for node in ast.walk(module):
         if not isinstance(node, ast.Call) or not node.args:
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if name in ERRORS or (name in WARNINGS and _is_warning(node)):
-            text = _longest(_constants(node.args[1] if name == "insert" else node.args[0]))
-            if len(text) >= _SHORTEST:
-                yield node.lineno, text
+            for said in _values(module, node.args[1] if name == "insert" else node.args[0]):
+                text = _longest(_constants(said))
+                if len(text) >= _SHORTEST:
+                    yield said.lineno, text
+
+
+def _values(module: ast.Module, said: ast.expr) -> list[ast.expr]:
+    """What is said: the expression itself, or of a name all that the module assigns to it."""
+    if not isinstance(said, ast.Name):
+        return [said]
+    assigned = [node for node in ast.walk(module) if isinstance(node, ast.Assign)]
+    return [node.value for node in assigned for to in node.targets if isinstance(to, ast.Name) and to.id == said.id]
 
 
 def _in_functions(path: Path) -> Iterator[str]:
@@ -72,7 +84,9 @@ def _in_functions(path: Path) -> Iterator[str]:
 
 
 def _is_warning(node: ast.Call) -> bool:
-    """`….warn(…)`, what goes to the log as one, and what `warnings_of` adds to what is `said`."""
+    """`warn(…)`, `….warn(…)`, what goes to the log as one, and what `warnings_of` adds to what is `said`."""
+    if isinstance(node.func, ast.Name):
+        return node.func.id == "warn"
     of = node.func.value if isinstance(node.func, ast.Attribute) else None
     return isinstance(of, ast.Name | ast.Attribute) and ast.unparse(node.func).split(".")[-2:][0] in {
         "said",

@@ -111,8 +111,17 @@ def test_a_newer_control_plane_is_no_failure(screen: Any) -> None:
 def test_what_the_account_may_not_list_is_unknown(screen: Any) -> None:
     code, marks = screen({**HEALTHY, "/api/v1/clusters": (403, {})})
     assert code == 0
-    assert marks["versions"].startswith("?")
+    assert marks["versions"].startswith("? this account may not list clusters")
     assert marks["pods by cluster"] == "? not tried: no cluster is known"
+
+
+def test_clusters_that_could_not_be_listed_are_no_matter_of_permission(
+    screen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__RUNAI__MAX_ATTEMPTS", "1")
+    code, marks = screen({**HEALTHY, "/api/v1/clusters": (503, {})})
+    assert code == 0
+    assert marks["versions"].startswith("? 503 on GET /api/v1/clusters")
 
 
 @pytest.mark.parametrize("answer", [(200, {"measurements": []}), (207, {"measurements": None}), (400, {"code": 400})])
@@ -157,7 +166,7 @@ def test_a_page_that_every_attempt_was_answered_with_ends_it() -> None:
 def test_a_list_of_clusters_of_another_shape_is_unknown(screen: Any) -> None:
     code, marks = screen({**HEALTHY, "/api/v1/clusters": (200, [None, {"uuid": None}, {"uuid": "c"}])})
     assert code == 0
-    assert marks["versions"].startswith("?")
+    assert marks["versions"] == "? no cluster tells its own; runs do without"
     assert marks["pods by cluster"].startswith("✓")
 
 

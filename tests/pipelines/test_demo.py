@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.demo import DemoClock, demo_plane
-from pipelines.settings import Settings, UsageError
+from pipelines.settings import Settings
 from sources.runai.client import Reply
 
 NOW = datetime(2026, 3, 4, 10, 31, 7, tzinfo=UTC)
@@ -66,11 +66,3 @@ def test_a_dry_run_leaves_nothing_behind(tmp_path: Path) -> None:
     with demo_plane(Settings(data_dir=tmp_path / "data", demo=True, dry_run=True)):
         pass
     assert not (tmp_path / "data").exists()
-
-
-def test_the_demo_does_not_touch_a_tenants_directory(tmp_path: Path) -> None:
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "origin.json").write_text('{"control_plane": "acme.run.ai"}')
-    with pytest.raises(UsageError, match=r"holds pods of acme\.run\.ai, not pods of the demo"):
-        demo_plane(Settings(data_dir=tmp_path, demo=True)).__enter__()
-    assert not (tmp_path / "state" / "demo.json").exists()

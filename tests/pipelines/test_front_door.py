@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -207,6 +208,23 @@ def test_the_demo_keeps_away_from_a_tenants_data(
     assert "holds pods of 127.0.0.1, not pods of the demo" in said
     # Of the tenant's run: what is refused tells nothing in another's directory.
     assert len(logs(tmp_path / "state")) == 1
+    assert plane.requests
+
+
+def test_a_wrong_address_binds_nothing_for_good(
+    plane: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    right = os.environ["SOURCES__RUNAI__BASE_URL"]
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    monkeypatch.setenv("SOURCES__RUNAI__BASE_URL", f"http://localhost:{port}")
+    monkeypatch.setenv("SOURCES__RUNAI__MAX_ATTEMPTS", "1")
+    assert failed(capsys, tmp_path)[0] == 1
+    monkeypatch.setenv("SOURCES__RUNAI__BASE_URL", right)
+    assert failed(capsys, tmp_path) == (0, "")
+    monkeypatch.setenv("SOURCES__RUNAI__BASE_URL", f"http://localhost:{port}")
+    code, said = failed(capsys, tmp_path)
+    assert (code, "holds pods of 127.0.0.1, not pods of localhost" in said) == (2, True)
     assert plane.requests
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.plane import DEMO, Unconfigured, claim, configured, control_plane
-from pipelines.settings import Settings, UsageError
+from pipelines.settings import Settings, UsageError, prepare
 
 
 def test_without_configuration_five_lines_say_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -28,19 +28,14 @@ def test_nothing_is_left_behind_where_nothing_is_configured(tmp_path: Path) -> N
     assert not (tmp_path / "data").exists()
 
 
-def test_the_client_takes_the_configured_address_and_binds_the_directory(
+def test_the_client_takes_the_configured_address_and_its_host_is_the_owner(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("SOURCES__RUNAI__BASE_URL", "https://Acme.run.ai/api/v1")
     monkeypatch.setenv("SOURCES__RUNAI__TOKEN", "c4nary")
-    settings = Settings(data_dir=tmp_path, concurrency=3)
-    with control_plane(settings) as client:
-        assert client.concurrency == 3
-    assert "acme.run.ai" in (tmp_path / "state" / "origin.json").read_text()
-    assert "c4nary" not in (tmp_path / "state" / "origin.json").read_text()
-    monkeypatch.setenv("SOURCES__RUNAI__BASE_URL", "https://other.run.ai")
-    with pytest.raises(UsageError, match=r"holds pods of acme\.run\.ai, not pods of other\.run\.ai"):
-        control_plane(settings).__enter__()
+    with control_plane(Settings(data_dir=tmp_path / "data", concurrency=3)) as plane:
+        assert (plane.owner, plane.client.concurrency) == ("acme.run.ai", 3)
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(
@@ -49,16 +44,28 @@ def test_the_client_takes_the_configured_address_and_binds_the_directory(
 )
 def test_demo_and_tenant_do_not_meet(tmp_path: Path, first: str, second: str, advice: str) -> None:
     settings = Settings(data_dir=tmp_path)
-    claim(settings, first)
-    claim(settings, first)
-    with pytest.raises(UsageError, match=advice):
-        claim(settings, second)
+    prepare(settings)
+    claim(settings, first, holds_pods=False)
+    claim(settings, first, holds_pods=True)
+    with pytest.raises(UsageError, match=f"holds pods of .*{advice}"):
+        claim(settings, second, holds_pods=True)
+
+
+def test_a_directory_without_pods_is_nobodys(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    prepare(settings)
+    claim(settings, "my-compny.run.ai", holds_pods=False)
+    claim(settings, "my-company.run.ai", holds_pods=False)
+    with pytest.raises(UsageError, match="holds pods of my-company"):
+        claim(settings, DEMO, holds_pods=True)
 
 
 def test_a_dry_run_binds_nothing_but_is_refused_all_the_same(tmp_path: Path) -> None:
     dry = Settings(data_dir=tmp_path / "data", dry_run=True)
-    claim(dry, DEMO)
+    claim(dry, DEMO, holds_pods=False)
     assert not (tmp_path / "data").exists()
-    claim(Settings(data_dir=tmp_path / "data"), "acme.run.ai")
+    bound = Settings(data_dir=tmp_path / "data")
+    prepare(bound)
+    claim(bound, "acme.run.ai", holds_pods=False)
     with pytest.raises(UsageError, match="pods of the demo"):
-        claim(dry, DEMO)
+        claim(dry, DEMO, holds_pods=True)

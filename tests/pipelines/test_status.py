@@ -220,6 +220,14 @@ def test_coverage_is_summed_over_pods_and_metrics(tmp_path: Path) -> None:
     assert (metrics["covered_hours"], metrics["wanted_hours"], metrics["failed"]) == (1, 2, 1)
 
 
+def test_all_that_the_api_has_no_more_of_is_counted(tmp_path: Path) -> None:
+    statuses = ("ok", "pending", "failed", "partial", "empty", "not_found", "expired", "disabled", "not_applicable")
+    rows = [{"pod_id": "a", "metric": status, "status": status, "wanted_seconds": 1} for status in statuses]
+    publish(tmp_path, runs=[run(T0)], pod_metric_coverage=rows)
+    metrics = read_status(tmp_path, T0).metrics
+    assert [metrics[name] for name in ("pending", "failed", "incomplete", "disabled")] == [1, 1, 4, 1]
+
+
 def attempt(data_dir: Path, name: str, command: str = "run", **last: object) -> Path:
     """A log as an attempt leaves it; without an exit code it was cut off."""
     log = data_dir / "state" / "logs" / f"{name}.log"

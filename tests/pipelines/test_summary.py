@@ -89,11 +89,10 @@ def test_elsewhere_paths_are_absolute(
 
 
 @pytest.mark.parametrize(("settings", "is_told"), [({}, True), ({"since": T0}, False), ({"metrics": "none"}, False)])
-def test_a_first_run_says_how_to_ask_for_older_metrics(
+def test_the_first_run_with_metrics_says_how_to_ask_for_older_ones(
     data_dir: Path, capsys: pytest.CaptureFixture[str], settings: dict[str, object], is_told: bool
 ) -> None:
-    lines = screen(capsys, result(first_run=True), data_dir, **settings)
-    assert "first run" in lines[0]
+    lines = screen(capsys, result(first_metrics=True), data_dir, **settings)
     assert any("of the last 24 hours, --since DATE asks for more" in line for line in lines) is is_told
 
 

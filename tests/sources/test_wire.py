@@ -64,6 +64,16 @@ def test_bytes_are_counted_as_they_came_over_the_wire() -> None:
     assert (stats.snapshot().requests, stats.snapshot().bytes) == (1, len(body))
 
 
+def test_what_got_no_answer_was_sent_all_the_same() -> None:
+    with raw_server([None]) as server:
+        stats = Stats()
+        line = Wire(server.url, connections=1, read_seconds=5, tls=Tls(), stats=stats)
+        with pytest.raises(Unavailable):
+            line.send("GET", PATH, {})
+        line.close()
+    assert (stats.snapshot().requests, stats.snapshot().bytes) == (1, 0)
+
+
 @pytest.mark.parametrize(
     "reply",
     [

@@ -20,6 +20,7 @@ from transforms import (
     Generation,
     Layout,
     PublicationStopped,
+    generations,
     models,
     partitions,
     prune_generations,
@@ -306,10 +307,15 @@ def test_generations_go_a_day_after_they_were_replaced(layout: Layout) -> None:
         (layout.generations / name).mkdir(parents=True)
     unfinished = layout.generations / ".unfinished-20260703T000001Z-000004"
     unfinished.mkdir()
+    # As a kill leaves it while views are made: it leads nowhere once the directory is gone.
+    lent = layout.generations / "20260703T000001Z-000004"
+    lent.symlink_to(unfinished.name, target_is_directory=True)
     layout.published.symlink_to(layout.generations / names[2])
     noon = datetime(2026, 7, 3, 12, tzinfo=UTC)
 
-    assert prune_generations(layout, now=noon) == [layout.generations / names[0], unfinished]
+    assert generations(layout) == [layout.generations / name for name in names]
+    assert prune_generations(layout, now=noon) == [layout.generations / names[0], unfinished, lent]
+    assert not lent.is_symlink()
     assert prune_generations(layout, now=noon) == []
     assert prune_generations(layout, keep_for=timedelta(hours=1), now=noon) == [layout.generations / names[1]]
     assert prune_generations(layout, keep_for=timedelta(0), now=noon + timedelta(days=99)) == []

@@ -1,4 +1,4 @@
-"""What a body of metrics says, read plainly: one sample after the other."""
+"""What a body of metrics says, read plainly: one sample or distribution after the other."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from sources.runai.reading.measurements import LARGEST_READING, LONGEST_NAME, NO
 
 # Metric, GPU, other labels as JSON, instant, value, and the text of what is no number.
 Sample = tuple[str, str | None, str | None, datetime, float | None, str | None]
+# Metric, labels as JSON, instant, and the JSON of texts by bucket or percentile.
+Distribution = tuple[str, str | None, datetime, str]
 
 
 @dataclass
@@ -20,11 +22,14 @@ class Body:
     """The good samples in their order, and by what is wrong with it how much of the body no table can hold."""
 
     samples: list[Sample] = field(default_factory=list)
+    distributions: list[Distribution] = field(default_factory=list)
     misplaced: Counter[str] = field(default_factory=Counter)
 
-    def inside(self, start: datetime, end: datetime) -> tuple[list[Sample], Counter[str]]:
-        """What a table holds of the body as the answer to a window, ends included, and what the ledger tells of it."""
+    def inside(self, start: datetime, end: datetime) -> tuple[list[Sample], list[Distribution], Counter[str]]:
+        """What tables hold of the body as the answer to a window, ends included, and what the ledger tells of it."""
         told = self.misplaced.copy()
+        spread = [one for one in self.distributions if start <= one[2] <= end]
+        told["a sample outside the window"] += len(self.distributions) - len(spread)
         kept: dict[tuple[Any, ...], Sample] = {}
         for sample in self.samples:
             if not start <= sample[3] <= end:
@@ -33,11 +38,11 @@ class Body:
                 told["a sample of an instant that was there already"] += 1
             else:
                 kept[sample[:4]] = sample
-        return list(kept.values()), told
+        return list(kept.values()), spread, told
 
 
 def plainly(body: dict[str, Any]) -> Body:
-    """Read a parsed body with a list of measurements; of a histogram only what is none."""
+    """Read a parsed body with a list of measurements."""
     found = Body()
     for part in body["measurements"] or ():
         if not isinstance(part, dict) or not isinstance(part.get("type"), str):
@@ -54,8 +59,30 @@ def plainly(body: dict[str, Any]) -> Body:
                 found.misplaced[NO_INSTANT] += 1
                 continue
             found.samples.append((part["type"], *labels, at, *_number(sample.get("value"))))
-    found.misplaced["a series of no type"] += len(_list(body.get("histogram"), found))
+    for part in _list(body.get("histogram"), found):
+        _add_distributions(found, part)
     return found
+
+
+def _add_distributions(found: Body, part: object) -> None:
+    if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+        found.misplaced["a series of no type"] += 1
+        return
+    labels = as_json(part["labels"]) if part.get("labels") else None
+    if max(len(part["type"]), len(labels or "")) > LONGEST_NAME:
+        found.misplaced[TOO_LONG] += 1
+        return
+    for one in _list(part.get("values"), found):
+        try:
+            at, data = as_instant(one["timestamp"]), one.get("data")
+        except (KeyError, TypeError, ValueError):
+            found.misplaced[NO_INSTANT] += 1
+            continue
+        if isinstance(data, dict):
+            texts = {name: cell if isinstance(cell, str) else as_json(cell) for name, cell in data.items()}
+            found.distributions.append((part["type"], labels, at, as_json(texts)))
+        else:
+            found.misplaced["a histogram without data"] += 1
 
 
 def in_rows(found: Measurements) -> list[Sample]:

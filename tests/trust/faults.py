@@ -230,4 +230,4 @@ def play(_seed: int) -> list[Goal]:
         print(line)
     cells_of = f"{len(ENDPOINTS)} endpoints × {len(FAULTS)} faults, and ways there"
     goal = f"cells of the fault matrix that are as specified, {cells_of}"
-    return [Goal(goal, str(len(cells) - len(missed)), str(len(cells)), is_met=not missed)]
+    return [Goal(goal, str(len(cells) - len(missed)), str(len(cells)), is_met=bool(cells) and not missed)]

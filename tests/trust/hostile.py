@@ -131,7 +131,8 @@ def pods() -> Strategy:
 @cache
 def metrics() -> Strategy:
     """Bodies of metrics: lists of series as the contract has them, and their likes."""
-    by_contract = _of(Contract("2.21"), "Metrics")
+    # Distributions came with 2.23.
+    by_contract = st.sampled_from(["2.21", "2.24"]).flatmap(lambda version: _of(Contract(version), "Metrics"))
     return st.builds(lambda body, more: body | more, by_contract, st.dictionaries(_names(), _HOSTILE, max_size=1))
 
 

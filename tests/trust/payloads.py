@@ -60,6 +60,7 @@ class Account:
     rows: int = 0
     rejects: int = 0
     samples: int = 0
+    distributions: int = 0
     lost: int = 0
     misread: int = 0
     crashes: int = 0
@@ -81,8 +82,13 @@ class Account:
         found = [
             Goal(f"hostile payloads: {what}", str(number), "0", is_met=number == 0) for what, number in wanted.items()
         ]
-        told = f"{self.payloads:,}: {self.rows:,} rows, {self.rejects:,} rejects; {self.samples:,} samples"
-        return [Goal("hostile payloads read", told, f">= {PAYLOADS:,}", is_met=self.payloads >= PAYLOADS), *found]
+        told = f"{self.payloads:,}: {self.rows:,} rows, {self.rejects:,} rejects"
+        read = f"{self.samples:,} samples, {self.distributions:,} distributions"
+        return [
+            Goal("hostile payloads read", told, f">= {PAYLOADS:,}", is_met=self.payloads >= PAYLOADS),
+            Goal("of hostile metrics read", read, "some of each", is_met=bool(self.samples and self.distributions)),
+            *found,
+        ]
 
 
 def drawn(strategy: Strategy, count: int, number: int) -> list[bytes]:
@@ -208,6 +214,7 @@ def _published(data_dir: Path) -> dict[str, list[Any]]:
             *PUBLISHED,
             "pod_metrics",
             "pod_metrics_hourly",
+            "pod_metric_histograms",
             "gpu_usage_daily",
             "focus_usage",
             "pod_efficiency",
@@ -236,6 +243,7 @@ def _settle(account: Account, data_dir: Path, values: list[Any]) -> None:
             rows[named["id"]].append(named)
         rejects = {payload for (payload,) in con.execute("select payload from raw.rejects").fetchall()}
         (account.samples,) = con.execute("select count(*) from raw.pod_metrics").fetchall()[0]
+        (account.distributions,) = con.execute("select count(*) from raw.pod_metric_histograms").fetchall()[0]
     with duckdb.connect(str(data_dir / "published" / "runai.duckdb"), read_only=True) as con:
         published = {pod_id for (pod_id,) in con.execute("select pod_id from pods").fetchall()}
     for value in values:
@@ -288,10 +296,13 @@ def _misread(data_dir: Path, sent: Mapping[tuple[str, str], bytes]) -> Iterator[
         found = con.execute(
             "select pod_id, metric, gpu, labels, sampled_at, value, value_text from raw.pod_metrics"
         ).fetchall()
+        found += con.execute(
+            "select pod_id, metric, labels, sampled_at, data from raw.pod_metric_histograms"
+        ).fetchall()
     wanted: list[tuple[Any, ...]] = []
     for workload, pod, start, end, reason in asked:
-        kept, told = plainly(parse_json(sent[workload, pod])).inside(start, end)
-        wanted += [(pod, *sample) for sample in kept]
+        kept, spread, told = plainly(parse_json(sent[workload, pod])).inside(start, end)
+        wanted += [(pod, *one) for one in (*kept, *spread)]
         said = dict(re.findall(r"left out: (.*?) \((\d+)\)", reason or ""))
         if said != {what: str(times) for what, times in told.items() if times}:
             print(f"not told of {pod[:100]!r}: {told} in {reason}")

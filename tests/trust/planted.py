@@ -28,7 +28,7 @@ def play(_seed: int) -> list[Goal]:
     for verdict in missed:
         print(f"{verdict.defect.part}: {verdict.defect.name}: {verdict.reason}")
     caught = len(defects) - len(missed)
-    return [Goal("planted defects that were caught", str(caught), str(len(defects)), is_met=not missed)]
+    return [Goal("planted defects that were caught", str(caught), str(len(defects)), is_met=0 < caught == len(defects))]
 
 
 def planted_for(scene: str) -> list[Defect]:

@@ -143,6 +143,7 @@ class Seen:
             Goal("reads while runs published", f"{self.reads:,}", "≥ 1,000", is_met=self.reads >= 1_000),
             Goal("reads that failed", str(len(self.errors)), "0", is_met=not self.errors),
             Goal("reads of no one generation", str(len(self.torn)), "0", is_met=not self.torn),
+            Goal("generations that were read", str(len(self.generations)), "≥ 2", is_met=len(self.generations) >= 2),
             Goal("runs that published", str(self.published), f"{runs}", is_met=self.published == runs),
             Goal("runs during one open transaction", str(passed), str(len(self.beside)), is_met=passed > 0),
             Goal("median run beside readers to alone", f"{slower:.1f}", f"≤ {SLOWEST:.0f}", is_met=slower <= SLOWEST),

@@ -174,7 +174,7 @@ def cluster_pod_differences(here: Scene, looks: Sequence[Look], unsure: set[str]
     The lists are those that a run that did not fail was given; of pods in `unsure` nobody can say which had them.
     """
     told, said = {row["pod_id"]: row for row in here.rows("cluster_pods")}, []
-    given = _cluster_lists(here, looks)
+    given = cluster_lists(here, looks)
     for truth in here.world.truth():
         pod, row = truth.pod, told.pop(truth.id, None)
         # Requests move the clock.
@@ -196,7 +196,7 @@ def cluster_pod_differences(here: Scene, looks: Sequence[Look], unsure: set[str]
     return said + [f"{pod_id}: made up" for pod_id in told]
 
 
-def _cluster_lists(here: Scene, looks: Sequence[Look]) -> dict[str, list[int]]:
+def cluster_lists(here: Scene, looks: Sequence[Look]) -> dict[str, list[int]]:
     """By cluster, when the last list of its pods was given to each run."""
     given: dict[str, dict[Look, int]] = defaultdict(dict)
     for seen in here.simulator.requests:

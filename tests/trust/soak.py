@@ -31,7 +31,7 @@ from sources.runai.reading.referee import ROTATION_DAYS
 from sources.runai.versions import version_of
 from tests.behaviour.columns import Row
 from tests.behaviour.scene import START, Scene, scene
-from tests.trust.seen_past import Look
+from tests.trust.seen_past import Look, cluster_lists
 from tests.trust.verdict import (
     Verdict,
     judge_accounts,
@@ -44,7 +44,7 @@ from tests.trust.verdict import (
 )
 from tests.trust.weather import Meddler, Weather, outages
 
-# The world is this old when the first run comes: what was deleted in its first week is purged while the soak goes on.
+# The world is this old when the first run comes: what was deleted from its sixth day on is purged while it goes on.
 AGE: Final = timedelta(days=20)
 DAYS: Final = 14.0
 STORM_SHARE: Final = 0.03
@@ -191,6 +191,7 @@ class Soak:
             "births": done["a tie is born"] + done["a crowd is born"],
             "deaths": done["some finish"] + done["some are deleted"],
             "late syncs": done["late ones appear"],
+            "lists of clusters' pods": sum(map(len, cluster_lists(self._here, log.looks).values())),
             "edits": done["one is edited"],
             "token expiries": done["tokens expire"],
             "requests repeated after a fault": sum(result.retries for result in log.results),

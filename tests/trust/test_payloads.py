@@ -92,6 +92,8 @@ def test_each_sample_of_a_body_is_read_or_told(body: Any) -> None:
         return
     found, wanted = measurements_of(text, {}), plainly(parsed)
     assert in_rows(found) == wanted.samples
+    spread = [(one.metric, one.labels, one.sampled_at, as_json(one.data)) for one in found.distributions]
+    assert spread == wanted.distributions
     assert found.misplaced == wanted.misplaced
 
 
@@ -194,6 +196,7 @@ def test_hostile_pages_go_through_the_front_door() -> None:
     assert account.payloads == account.rows + account.rejects == len(page) + len(extremes())
     assert account.rejects > 0
     assert account.samples > 0
+    assert account.distributions > 0
 
 
 def test_a_hostile_list_of_a_cluster_goes_through_the_front_door() -> None:

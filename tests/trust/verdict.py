@@ -60,6 +60,7 @@ NOT_COMPARED: Final = {"pods": OF_PODS, "runs": OF_RUNS}
 _EVENT_DAYS: Final = {
     "births": 1.0,
     "deaths": 1.0,
+    "lists of clusters' pods": 1.0,
     "requests repeated after a fault": 1.0,
     "runs before the upgrade": 1.0,
     "runs after the upgrade": 1.0,
@@ -194,6 +195,7 @@ def judge_samples(
             untold += [f"{one}, {lacking} s told of, {row and row['status']}" for one in odd if one[:2] == key]
     in_truth = truth.num_rows + buckets.num_rows
     verdict.at_least("samples in the truth", in_truth, 1_000)
+    verdict.at_least("buckets and percentiles among them", buckets.num_rows, 1)
     verdict.none("series with samples lost and no reason told", untold)
     verdict.none("rows of coverage that are not so", coverage_differences(here, types, since, resolution, lost))
     verdict.none("texts and labels of samples that were not given", label_differences(here, nan_share))
@@ -206,7 +208,6 @@ def judge_samples(
     verdict.goals.append(Goal("samples lost, by the reason told", found, wanted, share < 0.02))
     final = Counter(": ".join(filter(None, (row["status"], row["reason"]))) for row in coverage.values())
     verdict.said.append(f"   coverage: {dict(final.most_common())}")
-    verdict.said.append(f"   histograms: {buckets.num_rows:,} buckets and percentiles in the truth")
 
 
 def most_lost(odd: Iterable[Odd]) -> Counter[Key]:

@@ -18,8 +18,8 @@ buckets as (
         metric,
         sampled_at,
         labels,
-        data,
-        unnest(json_keys(data)) as bucket
+        -- Not by path: a name may hold whatever a path has a meaning for.
+        unnest(map_entries(cast(cast(data as json) as map (varchar, varchar)))) as bucket
     from raw_pod_metric_histograms
 ),
 
@@ -28,10 +28,10 @@ final as (
         pod_id,
         metric,
         sampled_at,
-        bucket,
-        try_cast(json_extract_string(data, '$."' || bucket || '"') as double) as value,
+        bucket.key as bucket,
+        try_cast(bucket.value as double) as value,
         cast(labels as json) as labels
     from buckets
 )
 
-select * from final
+select * replace (if(isfinite(value), value, null) as value) from final

@@ -11,4 +11,10 @@ from pods
 inner join pod_lifecycle using (pod_id)
 where
     (pod_lifecycle.ended_at is null) <> (pod_lifecycle.end_reason is null)
-    or (pod_lifecycle.ended_at is null and (pods.is_completed or pods.is_deleted))
+    or (pod_lifecycle.ended_at is not null) <> (
+        pods.is_completed
+        or pods.deleted_at is not null
+        or pods.is_deleted
+        or not pods.is_reachable
+        or coalesce(pods.phase in ('Succeeded', 'Failed'), false)
+    )

@@ -15,7 +15,7 @@ files as (
         day,
         sum(numbers) as numbers
     from series_files
-    where table_name = 'pod_metrics'
+    where table_name = 'pod_metrics' and day in (select unpublished_series.day from unpublished_series)
     group by day
 )
 
@@ -24,5 +24,5 @@ select
     hours.samples as samples_of_hours,
     files.numbers as samples_of_files
 from hours
-left join files using (day)
-where hours.samples is distinct from files.numbers
+full join files using (day)
+where coalesce(hours.samples, 0) <> coalesce(files.numbers, 0)

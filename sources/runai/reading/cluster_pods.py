@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from sources.runai.client import Reply, RunaiClient
-from sources.runai.errors import BadRequest, BrokenAnswer, NotFound, PermissionDenied
+from sources.runai.errors import BadRequest, NotFound, PermissionDenied, TransientError
 from sources.runai.reading.fields import LARGEST_INT, as_json, as_text
 from sources.runai.reading.observations import Batch, Observations, ReadingReport
 from sources.runai.reading.payload import Payload, Row
@@ -59,13 +59,14 @@ def read_cluster_pods(
 ) -> Iterator[Batch]:
     """Yield the pods of each cluster, those whose content is known to be the same left out.
 
-    A control plane that refuses the list, no longer has it or answers oddly is warned of: nothing else hangs on it.
+    A control plane that refuses the list, no longer has it, or has no good answer is warned of: nothing else hangs on
+    it.
     """
     for cluster_id in cluster_ids:
         path = _path(cluster_id)
         try:
             reply = list_cluster_pods(client, cluster_id)
-        except (PermissionDenied, BadRequest, BrokenAnswer) as error:
+        except (PermissionDenied, BadRequest, TransientError) as error:
             seen.report.warn(str(error))
             continue
         except NotFound:

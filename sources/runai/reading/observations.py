@@ -48,13 +48,8 @@ class ReadingReport:
     unreadable_fields: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
     open_set_read_at: datetime | None = None
-    api_count: int | None = None
-    warehouse_count: int | None = None
-
-    @property
-    def counts_agree(self) -> bool | None:
-        """Whether the referee found the API and the warehouse to agree; None if nothing was counted."""
-        return None if self.api_count is None else self.api_count == self.warehouse_count
+    # Whether the referee found the API and the warehouse to agree, if anything was counted.
+    counts_agree: bool | None = None
 
     def warn(self, text: str) -> None:
         """Keep a warning once."""

@@ -27,7 +27,7 @@ from sources.runai.reading.slices import SLICE_SIZE, side_by_side, slices
 
 LOOK_BACK: Final = timedelta(hours=2)
 """How far before the last reading the cursors begin: clocks differ, and clusters report late."""
-PURGE_HORIZON: Final = timedelta(days=13)
+SURELY_LISTED: Final = timedelta(days=13)
 """Deleted pods younger than this must still be listed; the API purges after about 14 days."""
 SETTLE: Final = timedelta(minutes=1)
 """Pods younger than this do not count for the referee: they are born while it counts."""
@@ -70,7 +70,7 @@ class PodReading:
     def __post_init__(self) -> None:
         """Fix what counts for the referee before the first request."""
         self.created_until = self.as_of - SETTLE
-        self.deleted_since = self.as_of - PURGE_HORIZON
+        self.deleted_since = self.as_of - SURELY_LISTED
         self.seen = Observations(
             self.known,
             self.report,
@@ -223,8 +223,7 @@ class PodReading:
             if days != whole:
                 judge.record(days)
         api, expected = verdict.api, verdict.expected
-        self.report.api_count = api.alive + api.deleted
-        self.report.warehouse_count = expected.alive + expected.deleted
+        self.report.counts_agree = verdict.agrees
         if not verdict.agrees:
             self.report.warn(
                 f"the API counts {api.alive} pods and {api.deleted} deleted ones, the warehouse expects "
