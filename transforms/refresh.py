@@ -141,7 +141,10 @@ def _rebuild_pods(con: duckdb.DuckDBPyConnection, folder: Path, pods: str, marts
 
 
 def _rebuild_batch(con: duckdb.DuckDBPyConnection, marts: Sequence[Model]) -> None:
-    """Rebuild the pods in `wanted`. A kill between two of the steps makes the next refresh do them again."""
+    """Rebuild the pods in `wanted`. A kill between two of the steps makes the next refresh do them again.
+
+    By then the marts may be newer than the books: what `unpublished_pods` names already is written whatever those say.
+    """
     runner.restrict(con, "wanted", as_="view", inputs=["raw_pods", "raw_cluster_pods", "metric_spans", "metric_gaps"])
     runner.restrict(con, "wanted", as_="table", inputs=["known_pods"])
     for mart in _pod_marts():
@@ -164,14 +167,14 @@ def _rebuild_batch(con: duckdb.DuckDBPyConnection, marts: Sequence[Model]) -> No
             con.execute(f"delete from build.main.{model.name} where pod_id in (from temp.wanted)")
             con.execute(f"insert into build.main.{model.name} from temp.{model.name}")
         con.execute("delete from build.main.built_pods where pod_id in (from temp.wanted)")
-        con.execute("insert into build.main.built_pods select * exclude (former) from temp.hashed")
+        con.execute("insert into build.main.built_pods select * exclude (is_begun, former) from temp.hashed")
         con.execute("delete from build.main.touched_pods where pod_id in (from temp.wanted)")
 
 
 def _write(con: duckdb.DuckDBPyConnection, mart: Model) -> None:
-    """Replace the rows of the pods that differ."""
-    differing = f"temp.hashed where {mart.name} is distinct from former.{mart.name}"
-    if count(con, f"{differing} and former.{mart.name} is not null"):
+    """Replace the rows of the pods that differ, or may."""
+    differing = f"temp.hashed where (is_begun or {mart.name} is distinct from former.{mart.name})"
+    if count(con, f"{differing} and (is_begun or former.{mart.name} is not null)"):
         con.execute(f"delete from marts.main.{mart.name} where {mart.pod_column} in (select pod_id from {differing})")
     if count(con, f"{differing} and {mart.name} is not null"):
         con.execute(
@@ -205,6 +208,7 @@ def _hash(con: duckdb.DuckDBPyConnection, marts: Sequence[Model]) -> None:
             cast(pod.created_at at time zone 'UTC' as date) as created_on,
             {content} as content,
             {", ".join(f"{now} as {name}" for name, now in hashes.items())},
+            wanted.pod_id in (from build.main.unpublished_pods) as is_begun,
             former
         from temp.wanted
         left join temp.pods as pod using (pod_id)

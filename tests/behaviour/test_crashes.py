@@ -37,6 +37,7 @@ MOMENTS = [
     *BEFORE_THE_BUILD,
     ("taking in", 2),
     ("refreshing", 1),
+    ("marts written", 1),
     ("refreshed", 1),
     ("copying", 1),
     ("pointing", 1),

@@ -3,13 +3,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from typing import Any
+from unittest.mock import Mock
 
 import duckdb
 import pytest
 
 from tests.transforms.raw_files import DuckDBFiles, RawFiles, absence, at, pod, run
 from tests.transforms.tables import column, marts, refreshed, row, rows
-from transforms import Build, BuildBusy, Layout, database
+from transforms import Build, BuildBusy, Layout, database, refresh
 from transforms import build as build_module
 from transforms.sql import scalar
 
@@ -195,6 +196,32 @@ def test_what_changed_since_the_last_publication_is_known(build: Build, files: D
     assert column(build, UNPUBLISHED) == ["a", "d"]
     assert build.refresh(as_of=at(3)).as_of == at(3)
     assert column(build, UNPUBLISHED) == ["a", "d"]
+
+
+def test_marts_that_a_kill_left_ahead_of_the_books_are_written_again(
+    build: Build, files: DuckDBFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Marts and books are two databases, so that one is committed after the other."""
+
+    def refresh_and_die() -> None:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(refresh, "kept", Mock(side_effect=KeyboardInterrupt))
+            refreshed(build, files.store)
+
+    images = "select image from marts.main.pod_containers"
+    files.load("1.5", pods=[pod("a", containers=[{"name": "c", "image": "x"}]), pod("b")], runs=[run(0)])
+    refresh_and_die()
+    before = marts(refreshed(build, files.store))
+    assert [name for name, _ in rows(build, "select pod_id, count(*) from marts.main.pods group by all")] == ["a", "b"]
+    build.note_published("1")
+    # By the next look it is as it was: the books do not know that it ever differed.
+    files.load("2.5", pods=[pod("a", 5, containers=[{"name": "c", "image": "y"}])])
+    refresh_and_die()
+    assert column(build, images) == ["y"]
+    files.load("3.5", pods=[pod("a", 6, containers=[{"name": "c", "image": "x"}])])
+    after = marts(refreshed(build, files.store))
+    assert [len(after[name]) for name in after] == [len(before[name]) for name in before]
+    assert column(build, images) == ["x"]
 
 
 @pytest.mark.pinned

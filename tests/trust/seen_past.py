@@ -168,15 +168,20 @@ def _state(pod: Pod, at: int) -> State:
     return pod.phase(flags), pod.node if is_placed else None, pod.pool.name if is_placed else None
 
 
-def cluster_pod_differences(here: Scene, looks: Sequence[Look], unsure: set[str]) -> list[str]:
+def cluster_pod_differences(
+    here: Scene, looks: Sequence[Look], unsure: set[str], revived: AbstractSet[str] = frozenset()
+) -> list[str]:
     """Say which rows of `cluster_pods` are not what the last list that had to show the pod could show, or are lost.
 
-    The lists are those that a run that did not fail was given; of pods in `unsure` nobody can say which had them.
+    The lists are those that a run that did not fail was given; of pods in `unsure` nobody can say which had them, and
+    nothing is said of those in `revived`: a list may have been given while they were deleted, which nobody knows now.
     """
     told, said = {row["pod_id"]: row for row in here.rows("cluster_pods")}, []
     given = cluster_lists(here, looks)
     for truth in here.world.truth():
         pod, row = truth.pod, told.pop(truth.id, None)
+        if truth.id in revived:
+            continue
         # Requests move the clock.
         listed = (
             here.world.reported(pod, at)

@@ -304,7 +304,10 @@ def test_what_was_shown_of_a_cluster_that_could_not_be_reached_gives_way_to_what
         assert history_differences(here, looks, set()) == []
 
 
-def test_of_a_pod_whose_deletion_was_taken_back_nothing_is_said(tmp_path: Path) -> None:
+def test_of_a_pod_whose_deletion_was_taken_back_nothing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__RUNAI__CLUSTER_PODS", "true")
     switches = Switches(plain_list_has_deleted=False, keeps_allocation=False)
     config = WorldConfig(pods=0, start=START)
     with scene(tmp_path / "data", config=config, switches=switches, after=timedelta(hours=1)) as here:
@@ -314,9 +317,15 @@ def test_of_a_pod_whose_deletion_was_taken_back_nothing_is_said(tmp_path: Path) 
         for deed in (None, here.world.delete, here.world.undelete):
             if deed is not None:
                 deed(pod.id)
+            if deed == here.world.undelete:
+                # The last list told of the deletion, and there is no other.
+                monkeypatch.setenv("SOURCES__RUNAI__CLUSTER_PODS", "false")
+            begin = here.clock.now()
             here.run(metrics="none")
-            looks.append((here.clock.now(), here.clock.now()))
+            looks.append((begin, here.clock.now()))
             here.advance(minutes=20)
+        assert cluster_pod_differences(here, looks, set()) != []
+        assert cluster_pod_differences(here, looks, set(), {pod.id}) == []
         assert history_differences(here, looks, set()) != []
         assert history_differences(here, looks, set(), {pod.id}) == []
 

@@ -223,7 +223,7 @@ def judge_past(verdict: Verdict, here: Scene, looks: Sequence[Look], unsure: set
     """What was seen when: not of `revived` pods, and of those in `unsure` nobody can say which looks saw them."""
     differ = history_differences(here, looks, unsure, revived)
     verdict.none("stretches of history that were not so, or were not told", differ)
-    verdict.none("rows of cluster_pods that never were so", cluster_pod_differences(here, looks, unsure | revived))
+    verdict.none("rows of cluster_pods that never were so", cluster_pod_differences(here, looks, unsure, revived))
 
 
 def judge_accounts(verdict: Verdict, here: Scene, results: Sequence[RunResult], failed: int) -> None:
