@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
-from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
+from cyclopts import App, CycloptsError, Parameter, Token, UnusedCliTokensError
 
 from pipelines.failures import FAILED, USAGE, explain
 from pipelines.lock import LockHeld
@@ -28,6 +28,7 @@ from pipelines.settings import (
     NothingLoaded,
     ProgressKind,
     Settings,
+    UsageError,
     parse_instant,
     parse_metrics,
     prepare,
@@ -97,9 +98,20 @@ FullRefresh = Annotated[
 Concurrency = Annotated[
     int | None, Parameter(help="Requests at a time, at most (default: 8). Example: --concurrency 4")
 ]
+
+
+def _path(_kind: object, tokens: Sequence[Token]) -> Path:
+    """A path; of the empty text, as a variable that is not set leaves it, the working directory would be made."""
+    text = tokens[0].value
+    if not text:
+        raise UsageError("--data-dir is empty: give a directory, such as --data-dir /srv/runai.")
+    return Path(text)
+
+
 DataDir = Annotated[
     Path,
     Parameter(
+        converter=_path,
         help="Where everything is kept (default: data in the project's root). Example: --data-dir /srv/runai",
         show_default=False,
     ),

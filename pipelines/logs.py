@@ -195,7 +195,7 @@ def _failed(log: Path) -> bool:
 
 def logs(state_dir: Path) -> list[Path]:
     """The logs that there are, the first begun first."""
-    return sorted((state_dir / "logs").glob("*.log"))
+    return sorted(path for path in (state_dir / "logs").glob("*.log") if path.is_file())
 
 
 def is_open(log: Path) -> bool:

@@ -6,7 +6,6 @@ Pods of two control planes must not meet in one warehouse: to the runs of one, t
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from pipelines.settings import ROOT, Settings, UsageError
+from pipelines.settings import Settings, UsageError, project
 from pipelines.state import write_json
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class Unconfigured(UsageError):
     """Nothing says which control plane to read; the message is five lines on what to set (exit code 2)."""
 
     def __init__(self) -> None:
-        super().__init__(_UNCONFIGURED.format(folder=os.environ.get("DLT_PROJECT_DIR", ROOT)))
+        super().__init__(_UNCONFIGURED.format(folder=project()))
 
 
 class AnotherPlane(UsageError):
@@ -101,7 +100,10 @@ def _read(path: Path) -> object:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is damaged and does not say whose pods lie here: give another --data-dir.") from error
+        raise UsageError(
+            f"{path} is damaged and does not say whose pods lie here: remove it if you know, or give another "
+            "--data-dir."
+        ) from error
 
 
 def _words(owner: str) -> str:

@@ -52,6 +52,7 @@ def published_rows(data_dir: Path) -> dict[str, int]:
 def _manifest(data_dir: Path) -> Row:
     try:
         manifest: Row = json.loads((data_dir / "published" / "manifest.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
+        # Cut short, say, by a loss of power: the next publication has one again.
         return {}
     return manifest

@@ -11,7 +11,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
 
-from pipelines.settings import UsageError
+from pipelines.settings import UsageError, project
 from transforms import BadRateCard, BadThresholds, RateCard, Thresholds, UnknownTimeZone, time_zones
 from transforms.thresholds import DEFAULT
 
@@ -43,8 +43,8 @@ def reporting() -> Reporting:
     try:
         settings = resolve_configuration(_Settings())
         time_zones.check(settings.time_zone)
-        thresholds = Thresholds.load(Path(settings.thresholds).expanduser())
-        rate_card = RateCard.load(Path(settings.rate_card).expanduser()) if settings.rate_card else RateCard()
+        thresholds = Thresholds.load(_file("thresholds", settings.thresholds))
+        rate_card = RateCard.load(_file("rate_card", settings.rate_card)) if settings.rate_card else RateCard()
         return Reporting(settings.time_zone, thresholds, rate_card)
     except ConfigurationException as error:
         raise UsageError(f"the settings in [transforms] cannot be read: {' '.join(str(error).split())}") from error
@@ -54,3 +54,11 @@ def reporting() -> Reporting:
         raise UsageError(f"[transforms] thresholds: {error}.") from error
     except BadRateCard as error:
         raise UsageError(f"[transforms] rate_card: {error}.") from error
+
+
+def _file(key: str, path: str) -> Path:
+    """Where a file is; a relative path begins where the configuration lies, wherever one calls from."""
+    try:
+        return project() / Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"[transforms] {key}: {path}: there is no such user's home.") from error

@@ -40,6 +40,7 @@ from sources.runai.reading.observations import ReadingReport
 from sources.runai.reading.pods import LOOK_BACK
 from sources.runai.schemas import TABLES
 from transforms import Build, BuildReport, Finding, Layout, MetricType, prune_generations, publish
+from transforms.publication import require_published_runs
 
 CHECKPOINT: Final = timedelta(minutes=2)
 """Metrics are committed at least so often."""
@@ -252,6 +253,7 @@ def run(
     Raises:
         LockHeld: another run works on this data directory.
         AnotherPlane: the data directory holds pods of another control plane.
+        RunsForgotten: runs that are published are not in raw.
         RunaiError: the control plane could not be read; what was committed before stays.
         PublicationStopped: an audit failed; the last good generation stays in place.
         UsageError: the settings of the reports cannot work.
@@ -260,6 +262,8 @@ def run(
     with Lock(layout.state), _open_build(layout, answers, make_room=not settings.dry_run) as build:
         this = _Run(settings, client, (clock or client.clock)(), build, run_id or uuid4().hex)
         known = this.prepare()
+        # Before anything is read: what would be built of another raw may not take their place.
+        require_published_runs(layout, build)
         if owner is not None:
             claim(settings, owner, holds_pods=this.holds_pods(known))
         if settings.dry_run:

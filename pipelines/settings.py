@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ DEFAULT_DATA_DIR: Final = ROOT / "data"
 DESTINATIONS: Final = ("duckdb", "filesystem")
 METRIC_SETS: Final = ("basic", "all", "none")
 
+# What a glob, a statement or a format has a meaning for: dlt and DuckDB make all of these of paths.
+_UNFIT: Final = frozenset("'%[]?*\\")
 # The last: a limit on the size of files, as `ulimit -f` sets it.
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -56,7 +59,10 @@ class Settings:
     demo: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "data_dir", self.data_dir.expanduser().absolute())
+        try:
+            object.__setattr__(self, "data_dir", self.data_dir.expanduser().absolute())
+        except RuntimeError as error:
+            raise UsageError(f"--data-dir {self.data_dir}: there is no such user's home.") from error
         if self.destination not in DESTINATIONS:
             raise UsageError(f"unknown destination {self.destination!r}: choose one of {', '.join(DESTINATIONS)}.")
         if self.since and self.until and self.since >= self.until:
@@ -91,12 +97,18 @@ class Settings:
         }
 
 
+def project() -> Path:
+    """The folder of dlt's configuration, `.dlt/`."""
+    return Path(os.environ.get("DLT_PROJECT_DIR", ROOT))
+
+
 def prepare(settings: Settings) -> None:
     """Make the data directory, and see that it can be written to, before anything is asked of anybody.
 
     Raises:
         UsageError: It cannot be used.
     """
+    _require_fit(settings.data_dir)
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=settings.state_dir):
@@ -106,6 +118,17 @@ def prepare(settings: Settings) -> None:
             # What needs room says so, and `prune` makes some.
             return
         raise UsageError(f"cannot write to {settings.data_dir}: {error.strerror}; give another --data-dir.") from error
+
+
+def _require_fit(data_dir: Path) -> None:
+    if odd := sorted({letter for letter in str(data_dir) if letter in _UNFIT or not letter.isprintable()}):
+        raise UsageError(
+            f"--data-dir {str(data_dir)!r} has {odd[0]!r} in it, which stands for something else in a path of DuckDB's "
+            "or dlt's: give another --data-dir."
+        )
+    published = data_dir / "published"
+    if published.is_dir() and not published.is_symlink():
+        raise UsageError(f"{published} is a directory, where the program keeps a link: move it away.")
 
 
 def text_of(instant: datetime) -> str:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import dlt
+import fsspec
 import orjson
 from dlt.common.configuration.exceptions import ConfigFieldMissingException
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.filesystem.filesystem import INIT_FILE_NAME, FilesystemClient
 
-from pipelines.settings import NothingLoaded, Settings
+from pipelines.settings import NothingLoaded, Settings, UsageError
 from sources.runai import empty_tables
 from sources.runai.schemas import TABLES
 from transforms import DuckDBRaw, Layout, ParquetRaw, RawStore
@@ -55,7 +56,7 @@ class Warehouse:
         self._destination = settings.destination
         # One working directory per place: packages that a run left behind belong where that run was to load them.
         pipelines_dir = settings.dlt_dir / self._place()
-        _remove_drafts(pipelines_dir / PIPELINE)
+        _remove_cut_short(pipelines_dir / PIPELINE)
         self._pipeline = dlt.pipeline(
             PIPELINE,
             destination=self._dlt_destination(),
@@ -163,14 +164,30 @@ class Warehouse:
         return f"{self._destination}-{sha256(self._bucket().encode()).hexdigest()[:12]}"
 
     def _bucket(self) -> str:
-        return _configured("destination.filesystem.bucket_url") or self._layout.raw_dir.as_uri()
+        bucket = _configured("destination.filesystem.bucket_url")
+        if bucket is None:
+            return self._layout.raw_dir.as_uri()
+        scheme = bucket.partition("://")[0] if "://" in bucket else ""
+        if not scheme and not Path(bucket).is_absolute():
+            raise UsageError(
+                f"bucket_url {bucket!r} is a relative path: give an absolute one, or a URL such as s3://…."
+            )
+        if scheme and scheme not in {*fsspec.available_protocols(), "azure", "gdrive"}:
+            raise UsageError(f"bucket_url {bucket!r} is no place that is known: give a path, or a URL such as s3://….")
+        return bucket
 
 
-def _remove_drafts(working_dir: Path) -> None:
-    """Remove what dlt was writing when it was killed or the disk was full; one beside the schemas passes for one."""
-    for pattern in (_DRAFT, f"schemas/{_DRAFT}"):
-        for draft in working_dir.glob(pattern):
-            draft.unlink()
+def _remove_cut_short(working_dir: Path) -> None:
+    """Remove of dlt's own files what a kill, a full disk or a loss of power cut short; it makes them anew."""
+    # A draft beside the schemas passes for one.
+    for draft in (*working_dir.glob(_DRAFT), *working_dir.glob(f"schemas/{_DRAFT}")):
+        draft.unlink()
+    for mark in working_dir.glob("*/.version"):
+        if not mark.stat().st_size:
+            mark.unlink()
+    if not all(map(_is_json, (*working_dir.glob("state.json"), *working_dir.glob("schemas/*.json")))):
+        # Packages that wait go too: what they hold is read again, for it moved no cursor.
+        shutil.rmtree(working_dir)
 
 
 def _remove_torn_books(folder: Path) -> None:

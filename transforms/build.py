@@ -267,7 +267,7 @@ def _open(layout: Layout, reporting: str) -> duckdb.DuckDBPyConnection:
         # Disposable: a damaged one is made again from raw.
         _discard(layout)
         con = _attach(layout)
-    if _is_current(con, reporting):
+    if _is_current(con, reporting) and series.is_whole(con, layout.series):
         return con
     con.close()
     _discard(layout)

@@ -8,7 +8,7 @@ TransformError
 ├── ReportFailed          nothing is there that a report could be made of, or its charts cannot be drawn
 ├── BadRateCard           a rate card cannot be read, or contradicts itself
 ├── PruneRefused          a copy of raw does not hold all that it must, or may not take its place
-├── RunsForgotten         raw knows none of the runs that are published
+├── RunsForgotten         raw does not know runs that are published
 └── PublicationStopped    an audit found what must not be published
 """
 

@@ -49,16 +49,12 @@ def publish(
 ) -> Generation:
     """Write a generation and point `published` at it, atomically; a kill at any moment leaves the one before.
 
-    Raises PublicationStopped where the audit found an error, and RunsForgotten where the one before knows runs and this
-    one none. Old generations that nobody should read any more go.
+    Raises PublicationStopped where the audit found an error, and RunsForgotten where the one before knows runs that raw
+    does not. Old generations that nobody should read any more go.
     """
     if errors := [finding for finding in findings if finding.severity == "error"]:
         raise PublicationStopped(errors)
-    if not built.rows["runs"] and (runs := _published_runs(layout)):
-        raise RunsForgotten(
-            f"raw knows no run, and what is published has {runs:,}: "
-            "give the --destination, or the bucket_url, that these were loaded into"
-        )
+    require_published_runs(layout, build)
     layout.generations.mkdir(parents=True, exist_ok=True)
     for left in _unfinished(layout):
         remove(left)
@@ -84,6 +80,30 @@ def publish(
     build.note_published(name)
     prune_generations(layout)
     return Generation(layout.generations / name, built.as_of, list(findings))
+
+
+def require_published_runs(layout: Layout, build: Build) -> None:
+    """Raise RunsForgotten where runs are published that raw does not know: another raw would take their place."""
+    published = _published_runs(layout)
+    raw = {run for (run,) in build.connection.execute("select distinct run_id from build.main.raw_runs").fetchall()}
+    if forgotten := published - raw:
+        raise RunsForgotten(
+            f"raw does not know {len(forgotten):,} of the {len(published):,} runs that are published: give the "
+            "--destination, or the bucket_url, that these were loaded into, or another --data-dir for what is to begin "
+            "anew"
+        )
+
+
+def _published_runs(layout: Layout) -> set[str]:
+    """Return the ids of the runs that are published; none where what is published cannot be read."""
+    folder = current(layout)
+    if folder is None:
+        return set()
+    try:
+        with duckdb.connect(str(folder / DATABASE), read_only=True) as con:
+            return {run for (run,) in con.execute("select run_id from runs").fetchall()}
+    except duckdb.Error:
+        return set()
 
 
 def _show_series(unfinished: Path, final: Path) -> None:
@@ -112,7 +132,10 @@ def renew_report(layout: Layout) -> Path:
     folder = current(layout)
     if folder is None:
         raise ReportFailed(f"nothing was ever published in {layout.data_dir}: start with a run")
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError) as error:
+        raise ReportFailed(f"{folder / MANIFEST} is damaged: rebuild, or run, first") from error
     if "warnings" not in manifest:
         raise ReportFailed("what is published comes from a version that knew no reports: rebuild, or run, first")
     content = _render(folder, manifest)
@@ -156,7 +179,7 @@ def generations(layout: Layout) -> list[Path]:
     """Return what was published, in order; whatever else lies beside it is not ours."""
     if not layout.generations.exists():
         return []
-    found = (path for path in layout.generations.iterdir() if _NAME.fullmatch(path.name) and not path.is_symlink())
+    found = (path for path in layout.generations.iterdir() if _is_name(path.name) and not path.is_symlink())
     # By number, which goes up although a clock may go back.
     return sorted(found, key=_number)
 
@@ -167,13 +190,20 @@ def _bytes(generation: Path) -> int:
     return database.stat().st_size if database.exists() else 0
 
 
+def _is_name(name: str) -> bool:
+    try:
+        return _NAME.fullmatch(name) is not None and datetime.strptime(name.partition("-")[0], _STAMP) is not None  # noqa: DTZ007 - it is only looked at
+    except ValueError:
+        return False
+
+
 def _number(generation: Path) -> int:
     return int(generation.name.rpartition("-")[2])
 
 
 def _unfinished(layout: Layout) -> list[Path]:
     """Return what a killed publication left: its directory, and its name where that was only lent."""
-    lent = (path for path in layout.generations.iterdir() if _NAME.fullmatch(path.name) and path.is_symlink())
+    lent = (path for path in layout.generations.iterdir() if _is_name(path.name) and path.is_symlink())
     return [*layout.generations.glob(f"{_UNFINISHED}*"), *lent]
 
 
@@ -185,13 +215,6 @@ def _next_name(layout: Layout) -> str:
     """Return `<UTC stamp>-<n>`, later in order than every generation that is there."""
     number = max(map(_number, generations(layout)), default=0) + 1
     return f"{datetime.now(UTC).strftime(_STAMP)}-{number:06d}"
-
-
-def _published_runs(layout: Layout) -> int:
-    folder = current(layout)
-    if folder is None:
-        return 0
-    return int(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["tables"]["runs"]["rows"])
 
 
 def _before(layout: Layout, build: Build) -> Path | None:

@@ -154,6 +154,12 @@ def files(con: duckdb.DuckDBPyConnection, table: str, folder: Path) -> dict[str,
     return by_day
 
 
+def is_whole(con: duckdb.DuckDBPyConnection, folder: Path) -> bool:
+    """Whether every file that the books name is on the disk."""
+    paths = [path for model in models.series() for found in files(con, model.name, folder).values() for path in found]
+    return all(path.exists() and path.stat().st_size for path in paths)
+
+
 def show_unpublished(con: duckdb.DuckDBPyConnection, folder: Path) -> bool:
     """Show the series of the days that differ from the last publication under their tables' names, if any do."""
     rows = con.execute("select distinct cast(day as varchar) from build.main.unpublished_series order by all")

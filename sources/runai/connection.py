@@ -17,6 +17,7 @@ from dlt.common.typing import TSecretStrValue
 from sources.runai.client import RunaiClient, utc_now
 from sources.runai.credentials import AppToken, BearerToken, ClientCredentials, Credentials
 from sources.runai.errors import ConfigurationError
+from sources.runai.versions import OLDEST, version_of
 
 # The API is somebody's production service: more requests at once than this are a typing error.
 LIMITS = (("concurrency", 1, 64), ("timeout_seconds", 1, 3600), ("max_attempts", 1, 100))
@@ -93,6 +94,11 @@ def connect(
     for name, lowest, highest in LIMITS:
         if not lowest <= getattr(resolved, name) <= highest:
             raise ConfigurationError(f"{name} must be between {lowest} and {highest}, not {getattr(resolved, name)}.")
+    if version_of(resolved.api_version) < OLDEST:
+        raise ConfigurationError(
+            f"api_version {resolved.api_version} is older than {'.'.join(map(str, OLDEST))}, the oldest that is known; "
+            'in TOML it needs quotes, for 2.20 without them is 2.2: api_version = "2.20".'
+        )
     return RunaiClient(
         _needed("base_url", resolved.base_url),
         resolved.credentials(),

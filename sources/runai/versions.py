@@ -10,6 +10,8 @@ from sources.runai.errors import ConfigurationError
 _VERSION: Final = re.compile(r"\d+\.\d+(\.\d+)*", re.ASCII)
 
 Version = tuple[int, int]
+OLDEST: Final[Version] = (2, 18)
+"""Of the first control plane whose contract is known."""
 
 
 def version_of(text: str) -> Version:

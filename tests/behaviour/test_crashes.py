@@ -21,6 +21,7 @@ from tests.behaviour.samples import sample_differences, series_of
 from tests.behaviour.scene import START, Scene, scene
 from tests.behaviour.truth import differences, offered
 from tests.trust.victim import Blow, Orders, perform
+from transforms import RunsForgotten
 
 # Point and which call of it. Loads of a run: the pods are the first, the row in `runs` the second.
 BEFORE_THE_BUILD = [
@@ -135,6 +136,32 @@ def test_a_database_that_was_cut_short_as_it_was_made_is_made_again(tmp_path: Pa
         assert differences(here.pods(), offered(here.world, here.clock.now())) == []
 
 
+@pytest.mark.parametrize("name", ["state.json", "schemas/runai_pods.schema.json", "load/.version"])
+def test_a_file_that_a_loss_of_power_left_empty_stops_no_later_run(tmp_path: Path, name: str) -> None:
+    with scene(tmp_path / "data", config=WorldConfig(pods=20, start=START)) as here:
+        here.run()
+        (file,) = (here.data_dir / "state" / "dlt").glob(f"*/*/{name}")
+        file.write_bytes(b"")
+        here.advance(hours=1)
+        here.run()
+        assert differences(here.pods(), offered(here.world, here.clock.now())) == []
+
+
+@pytest.mark.parametrize("name", ["published/manifest.json", "published/runai.duckdb", "state/series"])
+def test_what_is_lost_of_the_programs_own_files_is_made_again(tmp_path: Path, name: str) -> None:
+    with scene(tmp_path / "data", config=WorldConfig(pods=20, start=START)) as here:
+        here.run(metrics="basic")
+        before = here.published()
+        lost = here.data_dir / name
+        if lost.is_dir():
+            shutil.rmtree(lost)
+        else:
+            lost.write_bytes(b"")
+        assert execute(["status", "--data-dir", str(here.data_dir)]) == (1 if name.endswith(".duckdb") else 0)
+        here.run(metrics="basic")
+        assert here.published() == before
+
+
 @pytest.mark.parametrize(("destination", "torn"), [("duckdb", "warehouse.duckdb"), ("filesystem", "raw/raw/init")])
 def test_a_dry_run_looks_past_what_was_cut_short(tmp_path: Path, destination: str, torn: str) -> None:
     with scene(tmp_path / "data", destination) as here:
@@ -226,14 +253,15 @@ def test_what_a_run_was_reading_when_it_was_killed_is_cleared_away(tmp_path: Pat
 
 
 def test_what_a_killed_run_left_behind_is_loaded_where_that_run_was_to_load_it(tmp_path: Path) -> None:
-    """A run into another destination neither takes the package nor loses it."""
+    """A run into another destination neither takes the package nor loses it, nor publishes what that has alone."""
     with scene(tmp_path / "killed") as here:
         here.run()
         here.advance(hours=30)
         assert kill(here, here.data_dir, "loading", 1) == KILLED
-        elsewhere = here.run(destination="filesystem")
-        assert (elsewhere.drained_loads, elsewhere.reading.counts_agree) == (0, True)
-        assert differences(here.pods(), offered(here.world, here.clock.now())) == []
+        here.simulator.clear_requests()
+        with pytest.raises(RunsForgotten, match="raw does not know 1 of the 1 runs that are published"):
+            here.run(destination="filesystem")
+        assert here.simulator.requests == []
         back = here.run()
         assert (back.drained_loads, back.reading.pods_changed) == (1, 0)
         assert differences(here.pods(), offered(here.world, here.clock.now())) == []

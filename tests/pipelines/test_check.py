@@ -129,7 +129,7 @@ def test_advanced_metrics_that_are_off_are_unknown_with_advice(screen: Any, answ
     code, marks = screen({**HEALTHY, f"{METRICS}?metricType=GPU_SM_ACTIVITY_PER_GPU": answer})
     assert code == 0
     assert marks["metrics"].startswith("✓")
-    assert marks["advanced metrics"].startswith("? no sample: an administrator enables them")
+    assert marks["advanced metrics"].startswith("? no sample: an administrator enables GPU profiling")
 
 
 def test_without_a_running_pod_metrics_are_not_tried(screen: Any) -> None:

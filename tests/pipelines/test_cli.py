@@ -111,6 +111,16 @@ def test_wrong_usage_is_one_message_and_exit_code_2(
     assert not (tmp_path / "data").exists()
 
 
+def test_an_empty_data_directory_is_not_the_working_directory(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for empty in (["--data-dir", ""], ["--data-dir="]):
+        assert execute(["rebuild", *empty]) == 2
+        assert capsys.readouterr().err.startswith("error: --data-dir is empty: give a directory")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("variables", "said"),
     [

@@ -14,6 +14,8 @@ from transforms import RateCard, Thresholds
 from transforms.database import HERE
 from transforms.thresholds import DEFAULT
 
+HOME = os.environ["DLT_PROJECT_DIR"]
+
 
 def test_days_are_those_of_utc_and_thresholds_ours_where_nothing_is_said() -> None:
     found = reporting()
@@ -31,12 +33,21 @@ def test_the_environment_names_all(tmp_path: Path) -> None:
     assert len(found.rate_card.rates) == 5
 
 
+def test_a_relative_path_begins_where_the_configuration_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rates.csv").write_text((HERE / "rate_card.example.csv").read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setenv("DLT_PROJECT_DIR", str(tmp_path))
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("TRANSFORMS__RATE_CARD", "rates.csv")
+    assert len(reporting().rate_card.rates) == 5
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
         ("TIME_ZONE", "Europe/Berlim", "[transforms] time_zone: unknown time zone 'Europe/Berlim': "),
-        ("THRESHOLDS", "nowhere.toml", "[transforms] thresholds: nowhere.toml cannot be read: "),
-        ("RATE_CARD", "nowhere.csv", "[transforms] rate_card: nowhere.csv cannot be read: "),
+        ("THRESHOLDS", "nowhere.toml", f"[transforms] thresholds: {HOME}/nowhere.toml cannot be read: "),
+        ("RATE_CARD", "/nowhere.csv", "[transforms] rate_card: /nowhere.csv cannot be read: "),
+        ("RATE_CARD", "~nobody-here/a.csv", "[transforms] rate_card: ~nobody-here/a.csv: there is no such user's home"),
     ],
 )
 def test_what_cannot_work_is_refused(name: str, value: str, said: str) -> None:

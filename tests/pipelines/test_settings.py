@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.settings import Settings, UsageError, parse_instant, parse_metrics
+from pipelines.settings import Settings, UsageError, parse_instant, parse_metrics, prepare
 from transforms import Layout
 
 
@@ -100,3 +100,26 @@ def test_arguments_are_json_and_instants_are_utc() -> None:
     assert json.loads(json.dumps(arguments)) == arguments
     assert arguments["since"] == "2026-01-01T00:00:00Z"
     assert arguments["metrics"] == ["CPU_USAGE_CORES"]
+
+
+@pytest.mark.parametrize("name", ["it's", "a%20b", "a[1]", "a?b", "a*b", "a\\b", "a\nb", "a\udce4b"])
+def test_a_path_that_means_something_else_is_refused_before_anything_is_made(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="which stands for something else in a path"):
+        prepare(Settings(data_dir=tmp_path / name))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_names_are_as_good_as_any(tmp_path: Path) -> None:
+    for name in ("my data", "größe", 'a"b', "a#b;c&d{e}", "名前"):
+        prepare(Settings(data_dir=tmp_path / name))
+
+
+def test_a_copy_that_followed_the_link_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "published").mkdir()
+    with pytest.raises(UsageError, match="published is a directory, where the program keeps a link: move it away"):
+        prepare(Settings(data_dir=tmp_path))
+
+
+def test_a_home_that_there_is_not_is_told_of() -> None:
+    with pytest.raises(UsageError, match="--data-dir ~nobody-here/data: there is no such user's home"):
+        Settings(data_dir=Path("~nobody-here/data"))

@@ -72,4 +72,25 @@ def test_published_runs_do_not_give_way_to_raw_that_knows_none(
     """A run that was killed before it ended has committed pods, and no row in `runs`."""
     files(layout, other).load("2.5", pods=[pod("b")])
     assert call(layout, "rebuild", other) == 1
-    assert "error: raw knows no run, and what is published has 1: give the --destination" in capsys.readouterr().err
+    said = "error: raw does not know 1 of the 1 runs that are published: give the --destination, or the bucket_url"
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", ["filesystem"])
+def test_nor_to_raw_that_has_runs_of_its_own(layout: Layout, other: str, capsys: pytest.CaptureFixture[str]) -> None:
+    files(layout, other).load("2.5", pods=[pod("b")], runs=[run(4, run_id="another")])
+    assert call(layout, "rebuild", other) == 1
+    assert "raw does not know 1 of the 1 runs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", ["duckdb"])
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [("backup/raw", "is a relative path: give an absolute one"), ("s4://backup", "is no place that is known")],
+)
+def test_a_bucket_that_cannot_be_one_place_is_refused(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str, said: str
+) -> None:
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", url)
+    assert call(layout, "rebuild", "filesystem") == 2
+    assert f"bucket_url {url!r} {said}" in capsys.readouterr().err

@@ -97,6 +97,13 @@ def test_a_version_that_is_none_is_refused(version: str) -> None:
         connect(base_url="https://tenant.run.ai", token="t", api_version=version)
 
 
+def test_a_version_that_toml_has_cut_is_refused() -> None:
+    (unquoted,) = tomllib.loads("api_version = 2.20").values()
+    with pytest.raises(ConfigurationError, match=r"api_version 2\.2 is older than 2\.18, .* needs quotes"):
+        connect(base_url=URL, token="t", api_version=str(unquoted))
+    connect(base_url=URL, token="t", api_version="2.18").close()
+
+
 @pytest.mark.parametrize(("name", "lowest", "highest"), LIMITS)
 def test_numbers_out_of_range_are_refused(name: str, lowest: float, highest: float) -> None:
     for good in (lowest, highest):

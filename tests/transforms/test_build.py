@@ -204,9 +204,10 @@ def test_marts_that_a_kill_left_ahead_of_the_books_are_written_again(
     """Marts and books are two databases, so that one is committed after the other."""
 
     def refresh_and_die() -> None:
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        with monkeypatch.context() as patch:
             patch.setattr(refresh, "kept", Mock(side_effect=KeyboardInterrupt))
-            refreshed(build, files.store)
+            with pytest.raises(KeyboardInterrupt):
+                refreshed(build, files.store)
 
     images = "select image from marts.main.pod_containers"
     files.load("1.5", pods=[pod("a", containers=[{"name": "c", "image": "x"}]), pod("b")], runs=[run(0)])
