@@ -35,9 +35,10 @@ class Attempt:
 def last_attempt(state_dir: Path) -> Attempt | None:
     """The newest attempt; None where no log tells of one.
 
-    A dry run, or a `prune`, that went well mends no run that failed before it, and hides none.
+    A dry run, or a `prune`, that went well mends no run that failed before it, and hides none but its like.
     """
     found = logs(state_dir)[::-1]
+    mended: set[str] = set()
     for log, earlier in zip_longest(found, found[1:]):
         # Looked at before it is read: one that ends meanwhile has then said how.
         is_running = is_open(log)
@@ -45,7 +46,11 @@ def last_attempt(state_dir: Path) -> Attempt | None:
         said = None if is_running and earlier and is_open(earlier) else _said(log)
         if said == [] and not is_open(log):
             return _speechless(log)
-        if not said or (said[-1].get("exit_code") == 0 and said[0].get("command") not in _PUBLISHING):
+        command = str(said[0].get("command")) if said else ""
+        if not said or command in mended:
+            continue
+        if said[-1].get("exit_code") == 0 and command not in _PUBLISHING:
+            mended.add(command)
             continue
         return _attempt(log, said[0], said[-1], is_running=is_running)
     return None

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from pipelines.plane import configured
 from pipelines.screen import facts, show
+from pipelines.unread import unread_keys
 from sources.runai.client import RunaiClient
 from sources.runai.connection import RunaiConnection, connect
 from sources.runai.errors import ApiError, BadRequest, BrokenAnswer, NotFound, PermissionDenied
@@ -51,6 +52,8 @@ def check() -> int:
     findings = []
     with connect(connection) as client:
         findings.append(Finding("configuration", True, f"{client.base_url}, {_credentials(connection)}"))
+        if unread := unread_keys():
+            findings.append(Finding("unread", None, f"nobody reads {', '.join(unread)}"))
         findings.append(_tls(connection))
         apart = _seconds_apart(connection)
         tried = list(_findings(client, connection.api_version))

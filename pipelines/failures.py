@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from pipelines.lock import LockHeld
@@ -106,7 +107,9 @@ def known(error: BaseException) -> Failure | None:
 
 
 def _operating_system(error: OSError) -> Failure | None:
-    where = error.filename or "the data directory"
+    where = str(error.filename or "the data directory")
+    if error.filename and not Path(where).is_absolute():
+        where = f"{where} in the data directory"
     if error.errno in DISK_FULL:
         return Failure(f"the disk is full ({where}): free some space and run again; nothing committed is lost.", FAILED)
     if error.errno in _NOT_OURS:

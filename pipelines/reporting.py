@@ -17,7 +17,9 @@ from transforms.thresholds import DEFAULT
 
 
 @configspec
-class _Settings(BaseConfiguration):
+class ReportingSettings(BaseConfiguration):
+    """What may stand in `[transforms]`."""
+
     __section__: ClassVar[str] = "transforms"
 
     time_zone: str = time_zones.UTC
@@ -41,7 +43,7 @@ def reporting() -> Reporting:
         UsageError: There is no such time zone, thresholds or rates contradict, or the settings cannot be read.
     """
     try:
-        settings = resolve_configuration(_Settings())
+        settings = resolve_configuration(ReportingSettings())
         time_zones.check(settings.time_zone)
         thresholds = Thresholds.load(_file("thresholds", settings.thresholds))
         rate_card = RateCard.load(_file("rate_card", settings.rate_card)) if settings.rate_card else RateCard()

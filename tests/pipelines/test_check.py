@@ -101,6 +101,29 @@ def test_a_missing_permission_says_what_to_ask_for(screen: Any) -> None:
     assert "role" in marks["sign-in and pods"]
 
 
+def test_a_misspelled_key_is_told_with_the_one_that_is_like_it(
+    screen: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").write_text(
+        "[sources.runai]\nconcurency = 4\ntimeout_seconds = 9\n[sources.runai.schema]\nx = 1\n"
+        '[transforms]\ntimezone = "Europe/Berlin"\n[other]\nkey = 1\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("DLT_PROJECT_DIR", str(tmp_path))
+    monkeypatch.setenv("TRANSFORMS__RATE_CART", "rates.csv")
+    code, marks = screen(HEALTHY)
+    assert code == 0
+    assert marks["unread"] == (
+        "? nobody reads concurency in [sources.runai] of config.toml (is it concurrency?), timezone in [transforms] of "
+        "config.toml (is it time_zone?), rate_cart in the environment (is it rate_card?)"
+    )
+
+
+def test_where_every_key_is_read_nothing_is_said(screen: Any) -> None:
+    assert "unread" not in screen(HEALTHY)[1]
+
+
 def test_a_newer_control_plane_is_no_failure(screen: Any) -> None:
     gone = {path: answer for path, answer in HEALTHY.items() if "clusters" not in path}
     code, marks = screen({**gone, "/api/v1/clusters": (200, [{"uuid": "c", "version": "2.24.1"}])})

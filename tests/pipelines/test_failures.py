@@ -48,6 +48,7 @@ from transforms.errors import TransformError
         (OSError(errno.ENOSPC, "No space left on device", "/d/x"), 1, "the disk is full (/d/x)"),
         (PermissionError(errno.EACCES, "Permission denied", "/d/x"), 2, "cannot use /d/x: Permission denied"),
         (FileExistsError(errno.EEXIST, "File exists", "/d"), 2, "cannot use /d: File exists"),
+        (PermissionError(errno.EACCES, "No", "a.json"), 2, "cannot use a.json in the data directory: No"),
         (duckdb.IOException('Could not write file "/d/w": No space left on device'), 1, "the disk is full (/d/w)"),
         (duckdb.OutOfMemoryException("max_temp_directory_size exceeded"), 1, "the disk is full"),
         (

@@ -241,6 +241,7 @@ def attempt(data_dir: Path, name: str, command: str = "run", **last: object) -> 
 def test_an_attempt_that_failed_before_it_loaded_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     attempt(tmp_path, "1", exit_code=0)
     log = attempt(tmp_path, "2", exit_code=1, error="the control plane refuses the token.")
+    attempt(tmp_path, "3", "prune", exit_code=1, error="a later one went well.")
     attempt(tmp_path, "4", "prune", exit_code=0)
     attempt(tmp_path, "5", "run --dry-run", exit_code=0)
     assert show_status(tmp_path, None, as_json=True) == 0
