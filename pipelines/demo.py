@@ -52,10 +52,13 @@ def demo_plane(settings: Settings) -> Iterator[RunaiClient]:
     now = datetime.now(UTC)
     last = _read(path)
     clock = DemoClock.begin(now) if last is None else last.moved_on(now)
+    if last is None and not settings.dry_run:
+        # Whatever comes of this run, the next one must not begin another world.
+        prepare(settings)
+        _write(path, DemoClock(clock.began, clock.began - STEP))
     with _served(clock, concurrency=settings.concurrency or 8) as client:
         yield client
     if not settings.dry_run:
-        prepare(settings)
         _write(path, clock)
 
 

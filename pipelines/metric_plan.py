@@ -88,7 +88,9 @@ class MetricPlan:
 def metric_floor(con: duckdb.DuckDBPyConnection, since: datetime | None, as_of: datetime) -> datetime:
     """Return where metrics begin to be wanted; it only moves back, whatever later runs ask for."""
     known = scalar(con, "select min(metrics_since) from build.main.raw_runs")
-    return min(filter(None, (since, known)), default=as_of - METRIC_HORIZON)
+    # A run that was killed says nothing of it, and has asked.
+    asked = scalar(con, "select min(asked_from) from build.main.metric_spans")
+    return min(filter(None, (since, known, asked)), default=as_of - METRIC_HORIZON)
 
 
 def has_floor(con: duckdb.DuckDBPyConnection) -> bool:

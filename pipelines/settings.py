@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal
+from unicodedata import category
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 DEFAULT_DATA_DIR: Final = ROOT / "data"
@@ -18,6 +19,8 @@ METRIC_SETS: Final = ("basic", "all", "none")
 
 # What a glob, a statement or a format has a meaning for: dlt and DuckDB make all of these of paths.
 _UNFIT: Final = frozenset("'%[]?*\\")
+# Control characters, and what stands for bytes that are no text.
+_NO_LETTERS: Final = {"Cc", "Cs"}
 # The last: a limit on the size of files, as `ulimit -f` sets it.
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -121,7 +124,7 @@ def prepare(settings: Settings) -> None:
 
 
 def _require_fit(data_dir: Path) -> None:
-    if odd := sorted({letter for letter in str(data_dir) if letter in _UNFIT or not letter.isprintable()}):
+    if odd := sorted({letter for letter in str(data_dir) if letter in _UNFIT or category(letter) in _NO_LETTERS}):
         raise UsageError(
             f"--data-dir {str(data_dir)!r} has {odd[0]!r} in it, which stands for something else in a path of DuckDB's "
             "or dlt's: give another --data-dir."

@@ -89,8 +89,8 @@ def require_published_runs(layout: Layout, build: Build) -> None:
     if forgotten := published - raw:
         raise RunsForgotten(
             f"raw does not know {len(forgotten):,} of the {len(published):,} runs that are published: give the "
-            "--destination, or the bucket_url, that these were loaded into, or another --data-dir for what is to begin "
-            "anew"
+            "--destination, or the bucket_url, that these were loaded into; where this raw is all that is left, remove "
+            f"{layout.published} and run again"
         )
 
 
@@ -203,7 +203,8 @@ def _number(generation: Path) -> int:
 
 def _unfinished(layout: Layout) -> list[Path]:
     """Return what a killed publication left: its directory, and its name where that was only lent."""
-    lent = (path for path in layout.generations.iterdir() if _is_name(path.name) and path.is_symlink())
+    links = (path for path in layout.generations.iterdir() if _is_name(path.name) and path.is_symlink())
+    lent = (link for link in links if link.readlink().name.startswith(_UNFINISHED))
     return [*layout.generations.glob(f"{_UNFINISHED}*"), *lent]
 
 
@@ -275,9 +276,10 @@ def _sync(folder: Path) -> None:
 
 def _point(layout: Layout, generation: Path) -> None:
     """Replace the symlink in one step; its target is relative, so that the data directory may move."""
+    # Its name first: a link that is on the disk must lead somewhere.
+    sync(layout.generations)
     link = layout.data_dir / ".published.new"
     link.unlink(missing_ok=True)
     link.symlink_to(generation.relative_to(layout.data_dir), target_is_directory=True)
     link.replace(layout.published)
-    sync(layout.generations)
     sync(layout.data_dir)

@@ -66,6 +66,7 @@ def refresh(con: duckdb.DuckDBPyConnection, folder: Path, as_of: datetime | None
     with runner.workspace(con):
         con.execute("create temp table touched as select distinct pod_id from build.main.touched_pods")
         _look_at(con)
+        _forget_wishes(con)
         rebuilt = _rebuild_pods(con, folder, "touched", _pod_marts())
         rebuilt += _rebuild_pods(con, folder, "looked_at", _moving_marts())
         with transaction(con):
@@ -111,6 +112,17 @@ def _look_at(con: duckdb.DuckDBPyConnection) -> None:
         )
         """
     )
+
+
+def _forget_wishes(con: duckdb.DuckDBPyConnection) -> None:
+    """Let a refresh that dies now not pass for one of the former wishes: some pods will have been made for the new."""
+    with transaction(con):
+        con.execute(
+            """
+            update build.main.refreshed_for set wishes = null
+            where wishes is distinct from (select wishes from temp.refreshed_for)
+            """
+        )
 
 
 def kept() -> tuple[Model, ...]:

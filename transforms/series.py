@@ -194,11 +194,14 @@ def link(con: duckdb.DuckDBPyConnection, folder: Path, target: Path) -> None:
 
 def _empty(con: duckdb.DuckDBPyConnection, folder: Path, model: Model) -> Path:
     file = folder / f"{model.name}.parquet"
-    if not file.exists():
+    if not file.exists() or not file.stat().st_size:
         folder.mkdir(parents=True, exist_ok=True)
+        draft = file.with_suffix(".new")
         with runner.workspace(con):
             con.execute(f"create temp table nothing ({runner.column_list(model)})")
-            con.execute(f"copy temp.nothing to {literal(file)} ({COPY})")
+            con.execute(f"copy temp.nothing to {literal(draft)} ({COPY})")
+        sync(draft)
+        draft.replace(file)
     return file
 
 

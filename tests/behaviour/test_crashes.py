@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 
 from pipelines.cli import execute
 from pipelines.failures import USAGE
+from pipelines.run import rebuild
+from pipelines.settings import UsageError
 from pipelines.warehouse import Seconds, Warehouse
 from simulator import Fault, Switches, WorldConfig
 from sources.runai.errors import PermissionDenied
@@ -21,7 +24,7 @@ from tests.behaviour.samples import sample_differences, series_of
 from tests.behaviour.scene import START, Scene, scene
 from tests.behaviour.truth import differences, offered
 from tests.trust.victim import Blow, Orders, perform
-from transforms import RunsForgotten
+from transforms import RunsForgotten, refresh
 
 # Point and which call of it. Loads of a run: the pods are the first, the row in `runs` the second.
 BEFORE_THE_BUILD = [
@@ -147,7 +150,38 @@ def test_a_file_that_a_loss_of_power_left_empty_stops_no_later_run(tmp_path: Pat
         assert differences(here.pods(), offered(here.world, here.clock.now())) == []
 
 
-@pytest.mark.parametrize("name", ["published/manifest.json", "published/runai.duckdb", "state/series"])
+@pytest.mark.parametrize("name", ["schema.json", "load_package_state.json", "*.parquet"])
+@pytest.mark.parametrize("point", ["normalizing", "loading"])
+def test_a_package_that_a_loss_of_power_cut_short_is_read_again(
+    tmp_path: Path, point: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with scene(tmp_path / "data", "filesystem", config=WorldConfig(pods=20, start=START)) as here:
+        assert kill(here, here.data_dir, point, 1) == KILLED
+        folder = "normalize/extracted" if point == "normalizing" else "load/normalized"
+        for file in (here.data_dir / "state" / "dlt").glob(f"*/*/{folder}/*/**/{name}"):
+            file.write_bytes(b"")
+        assert here.run().drained_loads == 0
+        assert "was cut short, most likely by a loss of power: what it had to load is read again" in caplog.text
+        assert differences(here.pods(), offered(here.world, here.clock.now())) == []
+
+
+def test_a_dry_run_leaves_what_a_loss_of_power_cut_short(tmp_path: Path) -> None:
+    with scene(tmp_path / "data", config=WorldConfig(pods=20, start=START)) as here:
+        here.run()
+        (file,) = (here.data_dir / "state" / "dlt").glob("*/*/state.json")
+        file.write_bytes(b"")
+        with pytest.raises(UsageError, match="were cut short: a run without --dry-run mends them first"):
+            here.run(dry_run=True)
+        assert file.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("published/manifest.json", "published/runai.duckdb"),
+        *("state/series", "state/series/pod_metric_histograms.parquet"),
+    ],
+)
 def test_what_is_lost_of_the_programs_own_files_is_made_again(tmp_path: Path, name: str) -> None:
     with scene(tmp_path / "data", config=WorldConfig(pods=20, start=START)) as here:
         here.run(metrics="basic")
@@ -236,6 +270,42 @@ def test_pods_that_were_never_published_are_not_joined_by_anothers(
         monkeypatch.setenv("SOURCES__RUNAI__BASE_URL", here.url.replace("127.0.0.1", "localhost"))
         assert execute(["run", "--metrics", "none", "--progress", "none", "--data-dir", str(here.data_dir)]) == USAGE
         assert "holds pods of 127.0.0.1, not pods of localhost" in capsys.readouterr().err
+
+
+def test_a_refresh_that_dies_forgets_no_wish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run after it wants what the one before it did: some pods were made for other wishes in between."""
+    rebuild_pods, calls = refresh._rebuild_pods, count(1)
+
+    def die_after_all(*arguments: Any) -> int:
+        rebuilt = rebuild_pods(*arguments)
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return rebuilt
+
+    # What a control plane turns out not to give would be another wish.
+    switches = Switches(advanced_metrics=True)
+    with scene(tmp_path / "data", config=WorldConfig(pods=60, start=START), switches=switches) as here:
+        here.run(metrics="basic")
+        # By then the end of some is settled.
+        here.advance(hours=48)
+        here.run(metrics="basic")
+        with monkeypatch.context() as patch:
+            patch.setattr(refresh, "_rebuild_pods", die_after_all)
+            with pytest.raises(KeyboardInterrupt):
+                here.run(metrics="all")
+        here.run(metrics="basic")
+        found = here.rows("pod_metric_coverage")
+        rebuild(here.settings())
+        assert found == here.rows("pod_metric_coverage")
+
+
+def test_a_first_run_that_dies_says_from_when_on_metrics_are_wanted(tmp_path: Path) -> None:
+    with scene(tmp_path / "killed", config=WorldConfig(pods=60, start=START)) as here:
+        floor = here.clock.now() - timedelta(hours=24)
+        assert kill(here, here.data_dir, "sampled", 3, "basic") == KILLED
+        here.advance(hours=60)
+        here.run(metrics="basic")
+        assert sample_differences(here, floor) == []
 
 
 def test_what_a_run_was_reading_when_it_was_killed_is_cleared_away(tmp_path: Path) -> None:

@@ -62,6 +62,16 @@ def test_the_world_stands_still_when_the_run_failed(tmp_path: Path) -> None:
     assert kept(tmp_path) == before
 
 
+def test_a_first_demo_that_fails_begins_no_second_world(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, demo=True)
+    with pytest.raises(ZeroDivisionError), demo_plane(settings):
+        raise ZeroDivisionError
+    began = kept(tmp_path)["began"]
+    with demo_plane(settings) as client:
+        assert client.clock().isoformat() == began.replace("Z", "+00:00")
+    assert kept(tmp_path)["began"] == began
+
+
 def test_a_dry_run_leaves_nothing_behind(tmp_path: Path) -> None:
     with demo_plane(Settings(data_dir=tmp_path / "data", demo=True, dry_run=True)):
         pass

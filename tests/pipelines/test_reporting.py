@@ -14,8 +14,6 @@ from transforms import RateCard, Thresholds
 from transforms.database import HERE
 from transforms.thresholds import DEFAULT
 
-HOME = os.environ["DLT_PROJECT_DIR"]
-
 
 def test_days_are_those_of_utc_and_thresholds_ours_where_nothing_is_said() -> None:
     found = reporting()
@@ -45,7 +43,7 @@ def test_a_relative_path_begins_where_the_configuration_lies(tmp_path: Path, mon
     ("name", "value", "said"),
     [
         ("TIME_ZONE", "Europe/Berlim", "[transforms] time_zone: unknown time zone 'Europe/Berlim': "),
-        ("THRESHOLDS", "nowhere.toml", f"[transforms] thresholds: {HOME}/nowhere.toml cannot be read: "),
+        ("THRESHOLDS", "nowhere.toml", "[transforms] thresholds: HOME/nowhere.toml cannot be read: "),
         ("RATE_CARD", "/nowhere.csv", "[transforms] rate_card: /nowhere.csv cannot be read: "),
         ("RATE_CARD", "~nobody-here/a.csv", "[transforms] rate_card: ~nobody-here/a.csv: there is no such user's home"),
     ],
@@ -56,4 +54,5 @@ def test_what_cannot_work_is_refused(name: str, value: str, said: str) -> None:
         reporting()
     failure = explain(caught.value)
     assert failure.code == USAGE
-    assert failure.sentence.startswith(said)
+    # Of every worker another: no test may be named by it.
+    assert failure.sentence.startswith(said.replace("HOME", os.environ["DLT_PROJECT_DIR"]))

@@ -110,7 +110,7 @@ def test_a_path_that_means_something_else_is_refused_before_anything_is_made(tmp
 
 
 def test_other_names_are_as_good_as_any(tmp_path: Path) -> None:
-    for name in ("my data", "größe", 'a"b', "a#b;c&d{e}", "名前"):
+    for name in ("my data", "größe", 'a"b', "a#b;c&d{e}", "名前", "a\u3000b"):
         prepare(Settings(data_dir=tmp_path / name))
 
 

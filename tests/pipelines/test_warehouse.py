@@ -84,6 +84,17 @@ def test_nor_to_raw_that_has_runs_of_its_own(layout: Layout, other: str, capsys:
 
 
 @pytest.mark.parametrize("other", ["duckdb"])
+@pytest.mark.parametrize("url", ["~/raw", "file:{}/raw", "file://{}/raw", "{}/raw"])
+def test_a_bucket_may_be_named_in_every_way_that_dlt_knows(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", url.format(tmp_path))
+    assert call(layout, "rebuild", "filesystem") == 2
+    assert "nothing was ever loaded into" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", ["duckdb"])
 @pytest.mark.parametrize(
     ("url", "said"),
     [("backup/raw", "is a relative path: give an absolute one"), ("s4://backup", "is no place that is known")],

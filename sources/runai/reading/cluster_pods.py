@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from sources.runai.client import Reply, RunaiClient
-from sources.runai.errors import BadRequest, NotFound, PermissionDenied, TransientError
+from sources.runai.errors import BadRequest, NotFound, PermissionDenied, TransientError, Unavailable
 from sources.runai.reading.fields import LARGEST_INT, as_json, as_text
 from sources.runai.reading.observations import Batch, Observations, ReadingReport
 from sources.runai.reading.payload import Payload, Row
@@ -68,6 +68,9 @@ def read_cluster_pods(
             reply = list_cluster_pods(client, cluster_id)
         except (PermissionDenied, BadRequest, TransientError) as error:
             seen.report.warn(str(error))
+            if isinstance(error, Unavailable) and error.status in (None, 429):
+                # Nobody is there, or it is too much: each of the others would be waited for as long.
+                return
             continue
         except NotFound:
             seen.report.warn(
