@@ -167,12 +167,14 @@ class Soak:
         types = resolve(plan.metrics, version_of(NEW))
         nan_share = max(self._weather.seen["nan_samples"])
         withheld = self._is_withheld
-        judge_samples(verdict, here, types, self._since, plan.resolution, is_withheld=withheld, nan_share=nan_share)
+        spread = judge_samples(
+            verdict, here, types, self._since, plan.resolution, is_withheld=withheld, nan_share=nan_share
+        )
         unsure = self._hidden() | self._weather.broken(here.world)
         judge_past(verdict, here, log.looks, unsure, revived)
         judge_accounts(verdict, here, log.results, log.failures.total())
         judge_rebuild(verdict, here)
-        judge_events(verdict, sum(plan.gaps) / 24, len(plan.gaps), self._events())
+        judge_events(verdict, sum(plan.gaps) / 24, len(plan.gaps), self._events() | {"buckets and percentiles": spread})
         requests = [result.requests for result in log.results]
         files = {stat.st_ino: stat.st_size for stat in (file.lstat() for file in here.data_dir.rglob("*"))}
         verdict.said += [
