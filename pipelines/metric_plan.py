@@ -88,9 +88,10 @@ class MetricPlan:
 def metric_floor(con: duckdb.DuckDBPyConnection, since: datetime | None, as_of: datetime) -> datetime:
     """Return where metrics begin to be wanted; it only moves back, whatever later runs ask for."""
     known = scalar(con, "select min(metrics_since) from build.main.raw_runs")
-    # A run that was killed says nothing of it, and has asked.
+    floor: datetime = min(filter(None, (since, known)), default=as_of - METRIC_HORIZON)
+    # A run that was killed says nothing of it, and has asked; pods that began later are asked of from then on.
     asked = scalar(con, "select min(asked_from) from build.main.metric_spans")
-    return min(filter(None, (since, known, asked)), default=as_of - METRIC_HORIZON)
+    return floor if asked is None else min(floor, asked)
 
 
 def has_floor(con: duckdb.DuckDBPyConnection) -> bool:

@@ -299,15 +299,6 @@ def test_a_refresh_that_dies_forgets_no_wish(tmp_path: Path, monkeypatch: pytest
         assert found == here.rows("pod_metric_coverage")
 
 
-def test_a_first_run_that_dies_says_from_when_on_metrics_are_wanted(tmp_path: Path) -> None:
-    with scene(tmp_path / "killed", config=WorldConfig(pods=60, start=START)) as here:
-        floor = here.clock.now() - timedelta(hours=24)
-        assert kill(here, here.data_dir, "sampled", 3, "basic") == KILLED
-        here.advance(hours=60)
-        here.run(metrics="basic")
-        assert sample_differences(here, floor) == []
-
-
 def test_what_a_run_was_reading_when_it_was_killed_is_cleared_away(tmp_path: Path) -> None:
     with scene(tmp_path / "killed") as here:
         assert kill(here, here.data_dir, "reading", 1) == KILLED

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from pipelines.metric_plan import MetricPlan
+from pipelines.metric_plan import MetricPlan, metric_floor
 from sources.runai.catalogue import CATALOGUE
 from sources.runai.reading.windows import MOST_SAMPLES, SETTLE_LAG, MetricTarget, Window, windows_of
 from sources.runai.schemas import TABLES
@@ -363,3 +363,17 @@ def check_books(con: duckdb.DuckDBPyConnection, past: dict[tuple[str, str], Past
         is_open[pod_id, metric][unit(since) : unit(until)] = True
     for key, one in past.items():
         assert not (one.has_failed & ~one.is_had & ~is_open[key]).any(), key
+
+
+@pytest.mark.parametrize(("asked", "floor"), [(None, -24), (-9, -24), (-70, -70)])
+def test_what_was_asked_moves_the_floor_back_and_never_forward(asked: int | None, floor: int) -> None:
+    """A run that was killed has asked of some pods, and of those that are young from their beginning on."""
+    as_of = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    with duckdb.connect() as con:
+        con.execute("attach ':memory:' as build")
+        con.execute("create table build.raw_runs (metrics_since timestamptz)")
+        con.execute("create table build.metric_spans (asked_from timestamptz)")
+        con.execute("set TimeZone = 'UTC'")
+        if asked is not None:
+            con.execute(f"insert into build.metric_spans values (timestamptz '{as_of + timedelta(hours=asked)}')")
+        assert metric_floor(con, None, as_of) == as_of + timedelta(hours=floor)

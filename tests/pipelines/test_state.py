@@ -15,11 +15,10 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.Monke
     assert json.loads(path.read_text()) == {"is": "new"}
     assert list(tmp_path.iterdir()) == [path]
 
-    def torn(self: Path, _: str, **__: str) -> int:
-        self.write_bytes(b'{"is')
+    def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", torn)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         write_json(path, {"is": "newer"})
     assert json.loads(path.read_text()) == {"is": "new"}

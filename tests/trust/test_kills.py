@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -54,7 +55,11 @@ def test_what_was_struck_ends_as_if_it_had_not_been(theatre: Theatre, kind: str)
     number = PLAYED[theatre.stage].index(kind) + [*PLAYED].index(theatre.stage)
     drawn = [blow for blow in dealt({theatre.stage: theatre.calls}, SEED)[theatre.stage] if blow.kind == kind]
     blow = Random(f"{SEED}/{kind}/{theatre.stage}").choice(drawn)
-    tally = theatre.strike(blow, [MACHINES[number % len(MACHINES)]])
+    machines = [MACHINES[number % len(MACHINES)]]
+    tally = theatre.strike(blow, machines)
+    if tally.too_late:
+        # Its moment was drawn from a run that took longer.
+        tally = theatre.strike(replace(blow, after_seconds=0.0), machines)
     assert tally.complaints == []
     assert [goal for goal in goals(tally, wanted=1 - tally.survived, disks="") if not goal.is_met] == []
 
