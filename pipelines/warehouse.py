@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 import dlt
 import fsspec
-import orjson
 from dlt.common.configuration.exceptions import ConfigFieldMissingException
 from dlt.common.storages.configuration import FilesystemConfiguration
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
-from dlt.destinations.impl.filesystem.filesystem import INIT_FILE_NAME, FilesystemClient
+from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 
+from pipelines import leavings
 from pipelines.settings import NothingLoaded, Settings, UsageError
 from sources.runai import empty_tables
 from sources.runai.schemas import TABLES
@@ -37,14 +37,8 @@ _FIXED: Final = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
 }
 _PACKAGES_KEPT: Final = 3
-# How a file of Parquet ends.
-_PARQUET: Final = b"PAR1"
-_BOOKS: Final = ("_dlt_version", "_dlt_pipeline_state")
-# How dlt calls a file of its working directory before it is whole.
-_DRAFT: Final = "[0-9a-f]" * 16
 _FILE_LAYOUT: Final = "{table_name}/{load_id}.{file_id}.{ext}"
-
-_LOG = logging.getLogger(__name__)
+_SCHEMES: Final = {*fsspec.available_protocols(), *FilesystemConfiguration.PROTOCOL_CREDENTIALS}
 
 
 @dataclass(frozen=True)
@@ -60,11 +54,14 @@ class Warehouse:
 
     def __init__(self, settings: Settings) -> None:
         os.environ.update(_FIXED)
+        level = _configured("runtime.log_level")
+        if level is not None and level not in logging.getLevelNamesMapping():
+            raise UsageError(f"log_level {level!r} is no level: choose DEBUG, INFO, WARNING, ERROR or CRITICAL.")
         self._layout = Layout(settings.data_dir)
         self._destination = settings.destination
         # One working directory per place: packages that a run left behind belong where that run was to load them.
         pipelines_dir = settings.dlt_dir / self._place()
-        _remove_cut_short(pipelines_dir / PIPELINE, dry_run=settings.dry_run)
+        leavings.clear_books(pipelines_dir / PIPELINE, dry_run=settings.dry_run)
         self._pipeline = dlt.pipeline(
             PIPELINE,
             destination=self._dlt_destination(),
@@ -79,13 +76,13 @@ class Warehouse:
 
     def loaded_packages(self, *, keep: int = 0) -> list[Path]:
         """What dlt notes of packages that are loaded, all but the newest; nothing reads it, and a run adds three."""
-        found = (Path(self._pipeline.working_dir) / "load" / "loaded").glob("*")
+        found = (self._working_dir / "load" / "loaded").glob("*")
         return sorted(found, key=lambda path: path.name)[: -keep or None]
 
     def drain(self) -> int:
         """Load packages that an earlier run left behind; return how many. What is torn goes first."""
         self._remove_torn()
-        _drop_torn_packages(Path(self._pipeline.working_dir))
+        leavings.drop_torn_packages(self._working_dir)
         drained = 0
         while self._pipeline.has_pending_data:
             info = self._pipeline.run()
@@ -94,8 +91,12 @@ class Warehouse:
             drained += len(info.loads_ids)
             self._sync(info.loads_ids)
         else:
-            self._forget_cut_short()
+            leavings.clear_unfinished(self._working_dir)
         return drained
+
+    @property
+    def _working_dir(self) -> Path:
+        return Path(self._pipeline.working_dir)
 
     def _remove_torn(self) -> None:
         """Remove what a kill or a full disk kept from being written whole: a load would stumble over it."""
@@ -104,16 +105,7 @@ class Warehouse:
             raw.path.unlink()
         # A bucket has a file as a whole or not at all.
         if isinstance(raw, ParquetRaw) and raw.is_local:
-            _remove_torn_books(Path(raw.dataset_path))
-
-    def _forget_cut_short(self) -> None:
-        """Remove what was being written when a run was killed or the disk was full; nothing waits to be loaded."""
-        for pattern in ("normalize/[!.]*", "load/new/*", "load/normalized/*"):
-            for path in Path(self._pipeline.working_dir).glob(pattern):
-                if path.is_file():
-                    path.unlink()
-                elif path.name != "extracted":
-                    shutil.rmtree(path)
+            leavings.clear_copies(Path(raw.dataset_path))
 
     def load(self, resources: list[Any]) -> Seconds:
         """Extract, normalise and load resources in one package; return how long it took.
@@ -122,8 +114,9 @@ class Warehouse:
             PipelineStepFailed: a step failed; nothing of the package counts unless its load is committed.
         """
         began = time.perf_counter()
-        # Of a load that failed in the same run, most likely: with it waiting, dlt would load it and leave these aside.
-        self.drain()
+        if self.has_pending:
+            # Of a load that failed in the same run: with it waiting, dlt would load it and leave these aside.
+            self.drain()
         info = self._pipeline.run(resources, loader_file_format="parquet")
         info.raise_on_failed_jobs()
         self._sync(info.loads_ids)
@@ -190,78 +183,24 @@ class Warehouse:
         bucket = _configured("destination.filesystem.bucket_url")
         if bucket is None:
             return self._layout.raw_dir.as_uri()
-        scheme = urlsplit(bucket).scheme
-        if not scheme and not Path(bucket).expanduser().is_absolute():
+        # No more of it is told than the scheme: some would put a password into it.
+        try:
+            url = urlsplit(bucket)
+        except ValueError:
+            raise UsageError("bucket_url is no URL: give an absolute path, or a URL such as s3://….") from None
+        if url.password or (url.scheme and url.query):
             raise UsageError(
-                f"bucket_url {bucket!r} is a relative path: give an absolute one, or a URL such as s3://…."
+                "bucket_url has a password or a query in it: give credentials under "
+                "[destination.filesystem.credentials]."
             )
-        if scheme and scheme not in {*fsspec.available_protocols(), *FilesystemConfiguration.PROTOCOL_CREDENTIALS}:
-            raise UsageError(f"bucket_url {bucket!r} is no place that is known: give a path, or a URL such as s3://….")
+        if not url.scheme and (url.netloc or not os.path.isabs(os.path.expanduser(bucket))):  # noqa: PTH111, PTH117
+            raise UsageError("bucket_url is a relative path: give an absolute one, or a URL such as s3://….")
+        if url.scheme and url.scheme not in _SCHEMES:
+            raise UsageError(
+                f"bucket_url begins with {url.scheme}:, which is no place that is known: give an absolute path, or a "
+                "URL such as s3://…."
+            )
         return bucket
-
-
-def _remove_cut_short(working_dir: Path, *, dry_run: bool) -> None:
-    """Remove of dlt's own files what a kill, a full disk or a loss of power cut short; it makes them anew."""
-    grave = working_dir.with_name(f"{working_dir.name}.dropped")
-    if grave.exists() and not dry_run:
-        shutil.rmtree(grave)
-    # A draft beside the schemas passes for one.
-    for draft in (*working_dir.glob(_DRAFT), *working_dir.glob(f"schemas/{_DRAFT}")):
-        draft.unlink()
-    for mark in working_dir.glob("*/.version"):
-        if not mark.stat().st_size:
-            mark.unlink()
-    if not all(map(_is_json, (*working_dir.glob("state.json"), *working_dir.glob("schemas/*.json")))):
-        if dry_run:
-            raise UsageError(
-                f"files of dlt's in {working_dir} were cut short: a run without --dry-run mends them first."
-            )
-        _drop(working_dir, grave)
-
-
-def _drop_torn_packages(working_dir: Path) -> None:
-    """Remove packages that wait and were cut short: no later run could load them."""
-    for package in (*working_dir.glob("normalize/extracted/*"), *working_dir.glob("load/normalized/*")):
-        files = (path for path in package.rglob("*") if path.suffix in (".json", ".parquet"))
-        if not all(_is_json(path) if path.suffix == ".json" else _is_parquet(path) for path in files):
-            # Where nobody looks for packages, and what lies there is cleared away.
-            _drop(package, working_dir / "normalize" / f"dropped-{package.name}")
-
-
-def _drop(folder: Path, grave: Path) -> None:
-    """Remove what a loss of power cut short, with what it had to load: that moved no cursor, and is read again.
-
-    In one step: of half a package, the other half would be loaded.
-    """
-    _LOG.warning("%s was cut short, most likely by a loss of power: what it had to load is read again", folder)
-    folder.rename(grave)
-    shutil.rmtree(grave)
-
-
-def _remove_torn_books(folder: Path) -> None:
-    """Remove dlt's copies of schema and state that cannot be read; the next load writes them again."""
-    for table in _BOOKS:
-        for path in (folder / table).glob("*.jsonl"):
-            if not _is_json(path):
-                path.unlink()
-    init = folder / INIT_FILE_NAME
-    if folder.is_dir() and not (init.exists() and _is_json(init)):
-        # Without it dlt would make the folder, which is there. Of an empty one it knows that it was written long ago.
-        init.write_bytes(b"")
-
-
-def _is_parquet(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - len(_PARQUET)))
-        return file.read() == _PARQUET
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        orjson.loads(path.read_bytes())
-    except orjson.JSONDecodeError:
-        return False
-    return True
 
 
 def _configured(key: str) -> str | None:

@@ -165,10 +165,12 @@ def test_a_package_that_a_loss_of_power_cut_short_is_read_again(
         assert differences(here.pods(), offered(here.world, here.clock.now())) == []
 
 
-def test_a_dry_run_leaves_what_a_loss_of_power_cut_short(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["state.json", "schemas/0123456789abcdef", "load/.version"])
+def test_a_dry_run_leaves_what_was_cut_short(tmp_path: Path, name: str) -> None:
     with scene(tmp_path / "data", config=WorldConfig(pods=20, start=START)) as here:
         here.run()
-        (file,) = (here.data_dir / "state" / "dlt").glob("*/*/state.json")
+        (state,) = (here.data_dir / "state" / "dlt").glob("*/*/state.json")
+        file = state.parent / name
         file.write_bytes(b"")
         with pytest.raises(UsageError, match="were cut short: a run without --dry-run mends them first"):
             here.run(dry_run=True)

@@ -65,6 +65,17 @@ def test_a_bucket_that_holds_nothing_is_refused_by_its_name(
     assert f"nothing was ever loaded into {bucket}: start with a run" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("other", ["filesystem"])
+@pytest.mark.parametrize(("level", "code"), [("LOUD", 2), ("warning", 2), ("10", 2), ("ERROR", 0)])
+def test_a_level_that_dlt_does_not_know_is_told_of(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], level: str, code: int
+) -> None:
+    monkeypatch.setenv("RUNTIME__LOG_LEVEL", level)
+    assert execute(["prune", "--dry-run", "--data-dir", str(layout.data_dir)]) == code
+    said = f"error: log_level '{level}' is no level: choose DEBUG, INFO, WARNING, ERROR or CRITICAL."
+    assert (said in capsys.readouterr().err) == (code == 2)
+
+
 @EITHER
 def test_published_runs_do_not_give_way_to_raw_that_knows_none(
     layout: Layout, other: str, capsys: pytest.CaptureFixture[str]
@@ -97,11 +108,19 @@ def test_a_bucket_may_be_named_in_every_way_that_dlt_knows(
 @pytest.mark.parametrize("other", ["duckdb"])
 @pytest.mark.parametrize(
     ("url", "said"),
-    [("backup/raw", "is a relative path: give an absolute one"), ("s4://backup", "is no place that is known")],
+    [
+        ("backup/raw", "bucket_url is a relative path: give an absolute one"),
+        ("~nobody-here/raw", "bucket_url is a relative path"),
+        ("//backup/raw", "bucket_url is a relative path"),
+        ("s4://backup", "bucket_url begins with s4:, which is no place that is known"),
+        ("s3://[backup", "bucket_url is no URL"),
+        ("s3://me:hush@backup", "bucket_url has a password or a query in it"),
+        ("s3://backup?token=hush", "bucket_url has a password or a query in it"),
+    ],
 )
 def test_a_bucket_that_cannot_be_one_place_is_refused(
     layout: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str, said: str
 ) -> None:
     monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", url)
     assert call(layout, "rebuild", "filesystem") == 2
-    assert f"bucket_url {url!r} {said}" in capsys.readouterr().err
+    assert f"error: {said}" in capsys.readouterr().err

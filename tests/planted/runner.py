@@ -118,10 +118,13 @@ class Bench:
 def bench(copy: Path, slow: Sequence[str]) -> Iterator[Bench]:
     """Keep a process for the tests of a copy, which ends with the block."""
     command = [sys.executable, "-P", str(_PRELOADED), *slow]
-    with subprocess.Popen(
-        command, cwd=copy, env=_environment(copy), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield Bench(copy, process)
+    # pytest clears away what earlier ones left: two that do so in one folder trip over each other.
+    with tempfile.TemporaryDirectory(prefix="planted-scratch-", ignore_cleanup_errors=True) as scratch:
+        environment = _environment(copy) | {"TMPDIR": scratch}
+        with subprocess.Popen(
+            command, cwd=copy, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            yield Bench(copy, process)
 
 
 def plant(on: Bench, defect: Defect) -> Verdict:

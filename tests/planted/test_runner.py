@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -31,6 +32,9 @@ def test_dies_once():
         assert double(2) == 4
     else:
         os.kill(os.getpid(), signal.SIGKILL)
+
+def test_tells_its_folder(tmp_path):
+    assert str(tmp_path) == ""
 
 def test_looks_the_second_time():
     try:
@@ -81,6 +85,14 @@ def test_a_test_that_died_is_run_once_more(tree: Path, replace: str, reason: str
     with bench(tree, ["pytest"]) as on:
         found = plant(on, defect("n * 2", replace, "tests/test_house.py::test_dies_once"))
     assert (found.caught, found.reason) == (reason == "caught", reason)
+
+
+def test_nobody_clears_away_what_the_tests_of_another_copy_write(tree: Path) -> None:
+    with bench(tree, ["pytest"]) as one, bench(tree, ["pytest"]) as other:
+        told = [on.pytest(["tests/test_house.py::test_tells_its_folder"])[1] for on in (one, other)]
+    places = {re.findall(r"\S*/planted-scratch-\w+/", text)[0] for text in told}
+    assert len(places) == 2
+    assert not any(Path(place.strip("'")).exists() for place in places)
 
 
 def test_a_test_that_did_not_notice_gets_no_second_chance(tree: Path) -> None:

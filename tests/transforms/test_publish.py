@@ -392,6 +392,15 @@ def test_what_somebody_else_put_beside_the_generations_is_left_alone(
     assert foreign.exists()
 
 
+def test_a_link_with_the_name_of_a_generation_is_left_alone(layout: Layout, files: DuckDBFiles) -> None:
+    files.load("1.5", pods=[pod("a")])
+    link = layout.generations / "20200101T000000Z-000001"
+    (layout.generations / "elsewhere").mkdir(parents=True)
+    link.symlink_to("elsewhere")
+    publish_all(layout, files)
+    assert link.is_symlink()
+
+
 def test_a_generation_needs_nothing_but_raw(layout: Layout, either: RawFiles) -> None:
     either.load("1.5", pods=[pod("a"), pod("b")], runs=[run(3)])
     publish_all(layout, either)

@@ -83,6 +83,11 @@ def failures(folder: Path) -> dict[str, Failure]:
             "no client certificate": _configured(SOURCES__RUNAI__CLIENT_CERTIFICATE=str(missing)),
             "no TLS there": _over_https,
             "a setting of the wrong kind": _configured(SOURCES__RUNAI__CONCURRENCY="many"),
+            "a password in a bucket's URL": _into(f"s3://me:{CORE}@backup"),
+            "a token in a bucket's query": _into(f"s3://backup/raw?token={CORE}"),
+            "a bucket of no kind": _into(f"s4://{CORE}-of-a-user@backup"),
+            "a bucket of no URL": _into(f"s3://[{CORE}"),
+            "a bucket without a scheme": _into(f"me:{CORE}@backup/raw"),
             "no such time zone": _configured(TRANSFORMS__TIME_ZONE="Mars/Olympus"),
             "an option that is none": lambda here: here.door.run("--nonsense", "--debug"),
         }
@@ -131,6 +136,14 @@ def _configured(**environment: str) -> Failure:
     def fail(here: Tenant) -> Shown:
         with mock.patch.dict(os.environ, environment):
             return here.door.run("--debug")
+
+    return fail
+
+
+def _into(bucket: str) -> Failure:
+    def fail(here: Tenant) -> Shown:
+        with mock.patch.dict(os.environ, DESTINATION__FILESYSTEM__BUCKET_URL=bucket):
+            return here.door.run("--destination", "filesystem", "--debug")
 
     return fail
 

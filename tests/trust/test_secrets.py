@@ -27,7 +27,7 @@ from tests.trust.secrets import CORE, Leaks, canaries, failures, from_a_file
 
 ECHOES = ("list: echo", "token: echo in a page", "revision: echo", "check, list: echo")
 TOLD = ("run: a library that tells everything", "check: a library that tells everything")
-OTHERS = ("metrics: echo", "a proxy that refuses", "no CA bundle")
+OTHERS = ("metrics: echo", "a proxy that refuses", "no CA bundle", "a bucket without a scheme", "a bucket of no URL")
 COMMANDS = (("check",), ("status",), ("report",), ("rebuild",), ("prune", "--destination", "filesystem"))
 UMASK = 0o027
 
