@@ -25,9 +25,9 @@ TELLING_NOTHING = {"healthy", "unknown", "too_short"}
 
 
 @pytest.fixture
-def here(tmp_path: Path, destination: str) -> Iterator[Scene]:
+def here(tmp_path: Path) -> Iterator[Scene]:
     """A world whose control plane still tells what pods held that are over."""
-    with scene(tmp_path / "data", destination, switches=Switches(keeps_allocation=True)) as made:
+    with scene(tmp_path / "data", switches=Switches(keeps_allocation=True)) as made:
         yield made
 
 
@@ -63,12 +63,10 @@ def test_a_pod_that_is_not_found_any_more_keeps_what_it_held(one: Scene) -> None
         ("Asia/Kathmandu", datetime(2026, 3, 22, tzinfo=UTC)),
     ],
 )
-def test_gpu_hours_are_those_of_the_truth_on_every_day(
-    tmp_path: Path, destination: str, zone: str, start: datetime
-) -> None:
+def test_gpu_hours_are_those_of_the_truth_on_every_day(tmp_path: Path, zone: str, start: datetime) -> None:
     os.environ["TRANSFORMS__TIME_ZONE"] = zone
     switches, config = Switches(keeps_allocation=True), WorldConfig(pods=200, start=start)
-    with scene(tmp_path / "data", destination, config=config, switches=switches) as here:
+    with scene(tmp_path / "data", config=config, switches=switches) as here:
         for hours in (0, 29):
             here.advance(hours=hours, seconds=hours / 7)
             here.run()
@@ -124,10 +122,10 @@ def test_another_rate_card_prices_what_was_charged_before(one: Scene) -> None:
 
 
 @pytest.mark.parametrize("seed", [7, 8])
-def test_who_is_called_wasteful_is(tmp_path: Path, destination: str, seed: int) -> None:
+def test_who_is_called_wasteful_is(tmp_path: Path, seed: int) -> None:
     """Few false alarms matter more than many finds; slices and interactive pods are the traps."""
     config = WorldConfig(pods=400, start=START, seed=seed)
-    with scene(tmp_path / "data", destination, config=config, after=timedelta(days=9)) as here:
+    with scene(tmp_path / "data", config=config, after=timedelta(days=9)) as here:
         here.run(metrics=NEEDED, since=here.clock.now() - timedelta(days=2), resolution=300)
         rows = {row["pod_id"]: row for row in here.rows("pod_efficiency")}
         truth = offered(here.world, here.clock.now())
