@@ -149,6 +149,11 @@ def _taken(here: Scene) -> dict[str, int]:
     return {path.name: size_without(path) for path in [raw, *parts]}
 
 
+DATABASES = ("build.duckdb", "marts.duckdb", "generations")
+A_BLOCK = 4096
+"""What a file system takes now and then for itself; DuckDB's files grow by 256 KiB."""
+
+
 @pytest.mark.parametrize("destination", ["duckdb", "filesystem"])
 def test_the_disk_stays_as_it_is_while_nothing_changes(tmp_path: Path, destination: str) -> None:
     with scene(tmp_path / "data", destination, config=WorldConfig(pods=20, start=START)) as here:
@@ -159,7 +164,11 @@ def test_the_disk_stays_as_it_is_while_nothing_changes(tmp_path: Path, destinati
             taken.append(_taken(here))
     # DuckDB writes a table beside the last of it, and only then lets that go: its files are large and small in turn.
     before, after = ({part: max(run[part] for run in runs) for part in runs[0]} for runs in (taken[:2], taken[2:]))
-    grown = {part: after[part] - before[part] for part in before if after[part] > before[part]}
+    grown = {
+        part: after[part] - before[part]
+        for part in before
+        if after[part] - before[part] > (A_BLOCK if part in DATABASES else 0)
+    }
     # A row in `runs`, two counts and two loads in dlt's ledger, each in a file of its own until `prune`.
     assert grown.pop("raw", 0) <= 2 * 25_000
     assert grown == {}
