@@ -89,7 +89,7 @@ class Simulator:
         """The answer to a request, faults and latency aside."""
         seen, number = self._record(call)
         reply = self._reply(call, number)
-        seen.status = reply.status
+        seen.status, seen.given = reply.status, reply.given
         return reply
 
     @contextmanager
@@ -149,9 +149,11 @@ class Simulator:
 
         fault = self._faults.next(call.path, number)
         if fault is not None:
+            wire.seen.fault = fault.kind
             await strike(fault, wire, normal)
             return
         reply = await normal()
+        wire.seen.given = reply.given
         await wire.whole(reply.status, reply.body, reply.content_type, reply.headers)
 
     def _record(self, call: Call) -> tuple[Seen, int]:

@@ -23,6 +23,22 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Given:
+    """What a request for metrics asked for, and what its answer holds of that; instants are microseconds.
+
+    Of each type in `served` there are the samples of the pod from `first` to `last`, both included.
+    """
+
+    pod_id: str
+    asked: tuple[str, ...]
+    start: int
+    end: int
+    served: tuple[str, ...]
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class Reply:
     """An answer."""
 
@@ -30,6 +46,7 @@ class Reply:
     body: bytes
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    given: Given | None = None
 
     @classmethod
     def of(cls, content: Any, status: int = 200) -> Reply:
@@ -39,7 +56,10 @@ class Reply:
 
 @dataclass
 class Seen:
-    """A request as recorded: `status` is 0 until it is answered, and where no answer was given; `at` is real time."""
+    """A request as recorded: `status` is 0 until it is answered, and where no answer was given; `at` is real time.
+
+    `fault` is the kind of the one that struck it; of metrics, `given` is what went out whole.
+    """
 
     method: str
     path: str
@@ -48,3 +68,5 @@ class Seen:
     world_at: datetime
     headers: dict[str, str] = field(repr=False)
     status: int = 0
+    fault: str | None = None
+    given: Given | None = None

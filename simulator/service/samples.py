@@ -9,7 +9,7 @@ import orjson
 
 from simulator.instants import DAY, NEVER
 from simulator.problems import Problem
-from simulator.service.exchange import Reply
+from simulator.service.exchange import Given, Reply
 from simulator.world import metrics
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ class Samples:
         body = '{"measurements":[' + ",".join(parts) + "]"
         if self._has_histogram:
             body += ',"histogram":' + self._histogram(pod, served, at, stamps)
-        return Reply(status, (body + "}").encode())
+        first, last = (int(at[0]), int(at[-1])) if len(at) else (0, -1)
+        given = Given(pod.id, tuple(asked), ask["start"], ask["end"], tuple(served), first, last)
+        return Reply(status, (body + "}").encode(), given=given)
 
     def _is_enabled(self, metric: str) -> bool:
         return self._switches.advanced_metrics or not metrics.gauges()[metric].is_advanced

@@ -10,10 +10,17 @@ from tests.planted.runner import Defect, hunt, load
 
 TESTS = Path(__file__).parent.parent
 ELSEWHERE: Final = {
-    "soak": ("tests/behaviour/test_nothing_is_missed.py",),
+    "soak": (
+        *("tests/trust/test_verdict.py", "tests/trust/test_had.py", "tests/behaviour/test_columns.py"),
+        *("tests/behaviour/test_nothing_is_missed.py", "tests/behaviour/test_metrics.py"),
+    ),
     "kills": ("tests/behaviour/test_crashes.py", "tests/pipelines/test_lock.py", "tests/pipelines/test_stopping.py"),
     "faults": ("tests/sources/test_retries.py", "tests/sources/test_tls.py", "tests/sources/test_transport.py"),
-    "payloads": ("tests/sources/test_json_body.py", "tests/sources/reading/test_payload.py"),
+    "payloads": (
+        "tests/trust/test_moves.py",
+        "tests/sources/test_json_body.py",
+        "tests/sources/reading/test_payload.py",
+    ),
     "secrets": ("tests/sources/test_secrets.py", "tests/pipelines/test_logs.py"),
     "readers": ("tests/transforms/test_readers.py",),
     "planted": ("tests/planted/test_runner.py",),

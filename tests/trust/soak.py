@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -25,12 +25,15 @@ from unittest import mock
 from bench.rounds import Goal
 from pipelines.run import RunResult
 from simulator import WorldConfig
+from simulator.instants import SECOND
+from simulator.world.metrics import gauges
 from sources.runai.catalogue import resolve
 from sources.runai.errors import RunaiError
 from sources.runai.reading.referee import ROTATION_DAYS
 from sources.runai.versions import version_of
 from tests.behaviour.columns import Row
 from tests.behaviour.scene import START, Scene, scene
+from tests.trust.had import Keeping, Offer, Reading
 from tests.trust.seen_past import Look, cluster_lists
 from tests.trust.verdict import (
     Verdict,
@@ -42,7 +45,7 @@ from tests.trust.verdict import (
     judge_rebuild,
     judge_samples,
 )
-from tests.trust.weather import Meddler, Weather, outages
+from tests.trust.weather import FAULT_SHARE, Meddler, Weather, outages
 
 # The world is this old when the first run comes: what was deleted from its sixth day on is purged while it goes on.
 AGE: Final = timedelta(days=20)
@@ -63,8 +66,8 @@ class Plan:
     pods: int = 260
     metrics: str = "all"
     resolution: int = 300
-    # Both answers are played by the two soaks of any seed; days and charges can be exact under one alone.
-    keeps_allocation: bool = True
+    # Which of the two soaks of a seed it is: what the control plane does in one for good, it does not in the other.
+    turn: int = 0
     # Share of the requests before which something happens to the world.
     meddling: float = 0.04
     # Hours of calm at the end: windows that came short are asked for again after a day, and who came late is counted.
@@ -78,9 +81,14 @@ class Log:
     results: list[RunResult] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
+    # The metric types that each of them asked for.
+    types: list[Sequence[str]] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
     # Failed runs with no fault in them that outlasts the retries.
     needless: list[str] = field(default_factory=list)
+    # Requests of runs without a storm, and those that a fault struck.
+    requests: int = 0
+    struck: int = 0
     in_a_row: int = 0
     healed: int = 0
     findings: Counter[str] = field(default_factory=Counter)
@@ -91,14 +99,14 @@ class Log:
 def hourly(seed: int, days: float = DAYS) -> Plan:
     """A run every hour."""
     gaps = (1.0,) * round(24 * days)
-    return Plan("hourly", seed, "duckdb", gaps, rest=_rest(days), keeps_allocation=seed % 2 == 1)
+    return Plan("hourly", seed, "duckdb", gaps, rest=_rest(days))
 
 
 def random_times(seed: int, days: float = DAYS) -> Plan:
     """Runs minutes, hours or up to three days apart."""
     gaps = tuple(_random_gaps(Random(f"{seed}/gaps"), days * 24))
     rest = _rest(sum(gaps) / 24)
-    return Plan("at random times", seed, "filesystem", gaps, rest=rest, keeps_allocation=seed % 2 == 0)
+    return Plan("at random times", seed, "filesystem", gaps, rest=rest, turn=1)
 
 
 def play(seed: int, days: float = DAYS) -> list[Goal]:
@@ -121,8 +129,7 @@ class Soak:
 
     def __init__(self, plan: Plan, here: Scene) -> None:
         self._plan, self._here = plan, here
-        rng = Random(f"{plan.seed}/{plan.title}")
-        self._rng, self._weather = rng, Weather(rng, keeps_allocation=plan.keeps_allocation)
+        self._rng, self._weather = Random(f"{plan.seed}/{plan.title}"), Weather(plan.seed, plan.turn)
         self._meddler = Meddler(here.simulator, Random(f"{plan.seed}/{plan.title}/deeds"), plan.meddling)
         self._log = Log()
         self._projects = sorted({pod.project_id for pod in here.world.truth()})
@@ -160,17 +167,25 @@ class Soak:
         verdict.at_least("runs", len(log.results) + log.failures.total(), len(plan.gaps) + len(plan.rest))
         verdict.none("runs that failed though every fault would have passed", log.needless)
         verdict.none("runs that failed and were not made good", ["the last"] * log.in_a_row)
+        self._judge_faults(verdict)
         verdict.none("warnings of counts after the rest", log.results[-1].reading.warnings)
         judge_pods(verdict, here, (OLD, NEW))
         revived = self._meddler.revived
         judge_gpu_seconds(verdict, here, log.looks, self._hidden() | revived, plan.resolution)
         types = resolve(plan.metrics, version_of(NEW))
         nan_share = max(self._weather.seen["nan_samples"])
-        withheld = self._is_withheld
-        spread = judge_samples(
-            verdict, here, types, self._since, plan.resolution, is_withheld=withheld, nan_share=nan_share
-        )
         unsure = self._hidden() | self._weather.broken(here.world)
+        spread = judge_samples(
+            verdict,
+            here,
+            types,
+            self._since,
+            plan.resolution,
+            offer=self._offer(),
+            unsure=unsure | revived,
+            is_withheld=self._is_withheld,
+            nan_share=nan_share,
+        )
         judge_past(verdict, here, log.looks, unsure, revived)
         judge_accounts(verdict, here, log.results, log.failures.total())
         judge_rebuild(verdict, here)
@@ -186,6 +201,19 @@ class Soak:
             f"   seconds per run: first day {median(log.seconds[:24]):.2f}, last day {median(log.seconds[-24:]):.2f}",
         ]
         return verdict
+
+    def _judge_faults(self, verdict: Verdict) -> None:
+        """Want that of the requests of runs without a storm as many were struck as chance strikes, whims aside."""
+        asked, struck = self._log.requests, self._log.struck
+        whims = 4 * math.sqrt(asked * FAULT_SHARE * (1 - FAULT_SHARE))
+        verdict.goals.append(
+            Goal(
+                "requests that a fault struck, storms aside",
+                f"{struck:,} of {asked:,}",
+                f"{FAULT_SHARE:.0%}, within {whims:,.0f}",
+                is_met=abs(struck - asked * FAULT_SHARE) <= whims and struck > 0,
+            )
+        )
 
     def _events(self) -> dict[str, int]:
         log, done = self._log, self._meddler.done
@@ -203,6 +231,18 @@ class Soak:
         }
         # Of a few runs none may have met a storm.
         return events | ({"failed runs made good": log.healed} if len(self._plan.gaps) * STORM_SHARE > 5 else {})
+
+    def _offer(self) -> Offer:
+        """What the runs that went well could have, of what was never switched off."""
+        seen = self._weather.seen
+        off = {metric for metric, gauge in gauges().items() if gauge.is_advanced and False in seen["advanced_metrics"]}
+        readings = [
+            Reading(begin, end, frozenset(types) - off)
+            for (begin, end), types in zip(self._log.looks, self._log.types, strict=True)
+        ]
+        days = min((days for days in seen["metric_retention_days"] if days is not None), default=None)
+        keeping = Keeping(of_deleted=False not in seen["metrics_of_deleted"], days=days)
+        return Offer(self._here, readings, keeping, self._plan.resolution * SECOND)
 
     def _is_withheld(self, row: Row) -> bool:
         """Whether the control plane alone decided how much is lost of a row of `pod_metric_coverage`."""
@@ -229,6 +269,7 @@ class Soak:
         # Whoever learns of the upgrade asks no more for what is gone with it.
         asks_clusters = {"SOURCES__RUNAI__CLUSTER_PODS": str(here.api_version != NEW)}
         self._meddler.begin()
+        before = len(here.simulator.requests)
         try:
             with mock.patch.dict(os.environ, asks_clusters):
                 result = here.run(metrics=plan.metrics, resolution=plan.resolution)
@@ -241,6 +282,12 @@ class Soak:
         except Exception as error:
             error.add_note(f"{plan.title}, seed {plan.seed}, at {at}")
             raise
+        finally:
+            if not is_stormy and here.simulator.switches.faults:
+                asked = here.simulator.requests[before:]
+                log.struck += sum(seen.fault is not None for seen in asked)
+                # Those refused because there were too many at once, no fault could strike.
+                log.requests += sum(seen.fault is not None or seen.status != 429 for seen in asked)
         # What was purged before the first run was over, nobody could have.
         here.watched_since = here.watched_since or here.clock.now()
         log.healed += log.in_a_row
@@ -249,6 +296,7 @@ class Soak:
         log.results.append(result)
         log.versions[here.simulator.contract.version] += 1
         log.looks.append((at, here.clock.now()))
+        log.types.append(resolve(plan.metrics, version_of(here.api_version or OLD)))
         log.findings.update(finding.name for finding in result.findings)
 
     def _tell(self, at: datetime) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import duckdb
@@ -14,7 +13,7 @@ from simulator import Switches
 from sources.runai.reading.referee import ROTATION_DAYS
 from tests.trust.soak import AGE, Plan, hourly, random_times, soak
 from tests.trust.verdict import rebuild_differences
-from tests.trust.weather import STORMY, UNPLAYED, Weather
+from tests.trust.weather import _DAY, _LASTING, _PLANE, STORMY, UNPLAYED, Weather
 
 SAMPLES = (
     Plan("hourly", 1, "duckdb", (1.0,) * 3, pods=40, meddling=0.3, rest=(1.0, 25.0)),
@@ -27,7 +26,6 @@ SAMPLES = (
         "basic",
         meddling=0.2,
         rest=(1.0, 25.0),
-        keeps_allocation=False,
     ),
 )
 
@@ -50,22 +48,24 @@ def test_two_weeks_are_two_weeks_and_every_day_has_its_turn_in_the_rest() -> Non
         assert plan.rest.count(1.0) * ROTATION_DAYS >= days
 
 
-def test_every_switch_is_played_by_some_seed_or_left_alone_for_a_reason() -> None:
+@pytest.mark.parametrize("seed", range(5))
+def test_the_soaks_of_a_seed_play_every_value_of_every_switch_or_say_why_not(seed: int) -> None:
     played: dict[str, set[Any]] = {}
-    for seed in range(5):
-        weather = Weather(Random(seed), keeps_allocation=hourly(seed).keeps_allocation)
-        for _ in range(14):
-            weather.upgrade()
+    for plan in (hourly(seed), random_times(seed)):
+        weather = Weather(plan.seed, plan.turn)
+        for _ in range(3):
             weather.day()
+        weather.upgrade()
         for name, values in weather.seen.items():
             played[name] = played.get(name, set()) | values
+    assert played == {name: set(values) for name, values in {**_LASTING, **_PLANE, **_DAY}.items()}
     assert all(len(values) > 1 for values in played.values())
     assert {one.name for one in fields(Switches)} == {*played, *STORMY, *UNPLAYED}
     assert not (played.keys() | set(STORMY)) & UNPLAYED.keys()
 
 
 def test_only_what_a_control_plane_was_drawn_to_withhold_is_withheld() -> None:
-    weather = Weather(Random(1), keeps_allocation=True)
+    weather = Weather(1, 0)
     kind: dict[str, set[Any]] = {
         "metrics_of_deleted": {True},
         "advanced_metrics": {True},

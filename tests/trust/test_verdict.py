@@ -37,7 +37,6 @@ from tests.trust.seen_past import (
     run_differences,
 )
 from tests.trust.shown_pods import child_differences, manners, pod_differences, resource_differences
-from tests.trust.soak import hourly, random_times
 from tests.trust.verdict import (
     NOT_COMPARED,
     REBUILT_ALONE,
@@ -351,8 +350,3 @@ def test_a_long_soak_in_which_nothing_happened_is_no_success() -> None:
         verdict = Verdict()
         judge_events(verdict, days, runs, {"births": found, "pods purged that were read before": found})
         assert sum(not goal.is_met for goal in verdict.goals) == missed
-
-
-def test_the_soaks_of_a_seed_play_both_answers_to_whether_allocations_stay() -> None:
-    for seed in range(4):
-        assert {plan(seed).keeps_allocation for plan in (hourly, random_times)} == {True, False}

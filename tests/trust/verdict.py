@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from tests.behaviour.samples import (
 from tests.behaviour.scene import Scene
 from tests.behaviour.usage import charge_differences, usage_differences
 from tests.trust.covered import Key, coverage_differences
+from tests.trust.had import Offer, lost_instants
 from tests.trust.seen_past import (
     OF_RUNS,
     Look,
@@ -166,13 +167,16 @@ def judge_samples(
     since: datetime,
     resolution: int,
     *,
+    offer: Offer,
+    unsure: Collection[str],
     is_withheld: Callable[[Row], bool],
     nan_share: float,
 ) -> int:
     """Every sample that the control plane ever had, or a reason why not; returns how many are of distributions.
 
     Of a pod and metric that are withheld, how much is lost depends on who was deleted when, or on when the control
-    plane was asked first, so that nothing but its reason can be wanted.
+    plane was asked first, so that no more can be wanted than its reason, and that nobody could have it. Of the pods in
+    `unsure` nobody can say when the control plane knew them.
     """
     series, histograms = ([name for name in types if gauges()[name].is_histogram is kind] for kind in (False, True))
     truth = true_samples(here, since, here.clock.now(), series, resolution)
@@ -197,6 +201,8 @@ def judge_samples(
     in_truth = truth.num_rows + buckets.num_rows
     verdict.at_least("samples in the truth", in_truth, 1_000)
     verdict.none("series with samples lost and no reason told", untold)
+    avoidable = offer.avoidable_losses(lost_instants(here, truth, buckets), unsure)
+    verdict.none("series with samples lost that were given, or that no run asked for when it could", avoidable)
     verdict.none("rows of coverage that are not so", coverage_differences(here, types, since, resolution, lost))
     verdict.none("texts and labels of samples that were not given", label_differences(here, nan_share))
     verdict.none("series with samples made up, repeated or wrong", [str(one) for one in odd if one.what != "lost"])

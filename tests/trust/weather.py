@@ -53,8 +53,6 @@ _PLANE: Final[Mapping[str, tuple[Any, ...]]] = {
     "next_at_end": ("absent", "null", "zero"),
     "empty_series": ("empty", "null", "omit"),
     "samples_include_end": (False, True),
-    "metrics_of_deleted": (True, True, True, True, False),
-    "metric_retention_days": (None, 9.0),
     "token_style": ("jwt", "opaque"),
     # By the world's clock a token dies before its time is over on the client's.
     "token_lifetime": (86_400.0, 120.0),
@@ -65,13 +63,16 @@ _PLANE: Final[Mapping[str, tuple[Any, ...]]] = {
     "tells_expiry": (None, True, False),
     "advanced_outcome": ("omit", "207", "400"),
     "most_metric_samples": (1_000, 250),
-    "most_metric_types": (9, 9, 5),
+    "most_metric_types": (9, 5),
 }
-# What stays as it is for good: every duration is as exact as the instants that are shown, and whoever comes back is
-# known by being listed where lists hold no deleted ones.
+# What stays as it is for good: every duration is as exact as the instants that are shown, who comes back is known by
+# being listed where lists hold no deleted ones, and days, charges and samples are all there in one of two soaks.
 _LASTING: Final[Mapping[str, tuple[Any, ...]]] = {
     "fraction_digits": (3, 6),
     "plain_list_has_deleted": (False, True),
+    "keeps_allocation": (False, True),
+    "metrics_of_deleted": (False, True),
+    "metric_retention_days": (None, 9.0),
 }
 # What may be another way on another day.
 _DAY: Final[Mapping[str, tuple[Any, ...]]] = {
@@ -111,19 +112,22 @@ def outages(rng: Random, start: datetime, days: float) -> tuple[Outage, ...]:
 
 
 class Weather:
-    """Draws the switches of a control plane, and notes which were ever on."""
+    """Deals the switches of a control plane, and notes which were ever on.
 
-    def __init__(self, rng: Random, *, keeps_allocation: bool) -> None:
-        self._rng = rng
+    With the turns 0 and 1 of a seed, each switch has had each of its values.
+    """
+
+    def __init__(self, seed: int, turn: int) -> None:
+        self._seed, self._turn, self._rng = seed, turn, Random(f"{seed}/{turn}/weather")
         self.seen: dict[str, set[Any]] = {}
         # Those whose pods could not be seen for a run.
         self.hidden_projects: set[str] = set()
-        self._lasting = self._draw({**_LASTING, "keeps_allocation": (keeps_allocation,)})
-        self._plane = self._draw(_PLANE)
+        self._lasting = self._deal(_LASTING, turn)
+        self._plane = self._deal(_PLANE, turn)
 
     def upgrade(self) -> None:
         """Another version has other habits."""
-        self._plane = self._draw(_PLANE)
+        self._plane = self._deal(_PLANE, self._turn + 1)
 
     def day(self) -> Switches:
         """How a control plane behaves for a day, faults included."""
@@ -167,11 +171,21 @@ class Weather:
         """Every switch that was drawn, and what it was."""
         return ", ".join(f"{name} {'/'.join(sorted(map(str, values)))}" for name, values in sorted(self.seen.items()))
 
+    def _deal(self, choices: Mapping[str, tuple[Any, ...]], place: int) -> dict[str, Any]:
+        """Of each switch the value at a place in its order, which the seed alone decides."""
+        orders = {name: Random(f"{self._seed}/{name}").sample(values, len(values)) for name, values in choices.items()}
+        return self._noted({name: order[place % len(order)] for name, order in orders.items()})
+
     def _draw(self, choices: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
-        drawn = {name: self._rng.choice(values) for name, values in choices.items()}
-        for name, value in drawn.items():
+        """Of each switch a value by chance, but first those that there were not yet."""
+        seen = self.seen
+        new = {name: [one for one in values if one not in seen.get(name, ())] for name, values in choices.items()}
+        return self._noted({name: self._rng.choice(new[name] or values) for name, values in choices.items()})
+
+    def _noted(self, switches: dict[str, Any]) -> dict[str, Any]:
+        for name, value in switches.items():
             self.seen.setdefault(name, set()).add(value)
-        return drawn
+        return switches
 
 
 class Meddler:
