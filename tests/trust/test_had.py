@@ -51,6 +51,7 @@ def test_what_an_answer_lacks_is_asked_for_until_it_is_there(tmp_path: Path) -> 
         ((0, 0.5), BASIC[1], ["were given"]),
         ((0, 0.5), BASIC[-1], ["were never asked for"]),
     ],
+    ids=["too soon", "an hour", "a day", "given", "never asked for"],
 )
 def test_what_came_short_and_was_not_asked_for_again_is_told(
     tmp_path: Path, hours: tuple[float, ...], metric: str, said: list[str]
