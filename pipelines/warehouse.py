@@ -152,7 +152,7 @@ class Warehouse:
         if not isinstance(client, FilesystemClient):
             msg = f"{type(client).__name__} is no filesystem"
             raise TypeError(msg)
-        return ParquetRaw(client.fs_client, client.dataset_path)
+        return ParquetRaw(client.fs_client, client.dataset_path, self._layout.spill)
 
     def loaded(self) -> RawStore:
         """The raw tables, for what is to be made of them alone.

@@ -174,10 +174,14 @@ class Build:
 
     def _append(self, raw: RawStore, table: str, loads: list[str]) -> int:
         """Copy the loads' rows of one table, then drop what one committed load holds twice."""
-        rows = self._typed(raw, table, loads)
-        if rows is None:
-            return 0
-        rows.insert_into(f"build.main.{table}")
+        try:
+            rows = self._typed(raw, table, loads)
+            if rows is None:
+                return 0
+            rows.insert_into(f"build.main.{table}")
+        finally:
+            # Before the next table, or another try: the disk need not hold all of raw at once.
+            raw.remove_fetched()
         arrived = f"build.main.{table} where {_IS_NEW}"
         # A load killed after it copied a file and before it said so copies the file again.
         self._con.execute(
@@ -192,11 +196,15 @@ class Build:
 
     def _pass_through(self, raw: RawStore, loads: list[str]) -> None:
         """Let the series have the loads' rows; nothing of them stays in the build database."""
-        for table in series.TABLES:
-            rows = self._typed(raw, table, loads)
-            query = f"from build.main.{table}" if rows is None else rows.sql_query()
-            self._con.execute(f"create temp view {table.replace('raw_', 'arrived_', 1)} as {query}")
-        series.take_in(self._con, self.layout.series)
+        try:
+            for table in series.TABLES:
+                rows = self._typed(raw, table, loads)
+                query = f"from build.main.{table}" if rows is None else rows.sql_query()
+                self._con.execute(f"create temp view {table.replace('raw_', 'arrived_', 1)} as {query}")
+            series.take_in(self._con, self.layout.series)
+        finally:
+            # All three only now: a view is read as often as it is named.
+            raw.remove_fetched()
 
     def _typed(self, raw: RawStore, table: str, loads: list[str]) -> duckdb.DuckDBPyRelation | None:
         """Return the loads' rows of one table with the columns that the models know."""

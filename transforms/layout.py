@@ -50,7 +50,7 @@ class Layout:
 
     @property
     def spill(self) -> Path:
-        """Where DuckDB puts what does not fit in its memory."""
+        """Where DuckDB puts what does not fit in its memory, and where files of raw lie that came from a bucket."""
         return self.state / "spill"
 
     @property

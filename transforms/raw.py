@@ -34,6 +34,10 @@ class RawStore(Protocol):
         """Return the rows of these loads as they lie on disk, repeats included; None where there is no such table."""
         ...
 
+    def remove_fetched(self) -> None:
+        """Give back the room on the disk that `rows` took; nobody may read what it returned any more."""
+        ...
+
     def release(self, con: duckdb.DuckDBPyConnection) -> None:
         """Let go of whatever `rows` attached to the connection."""
         ...
@@ -74,6 +78,9 @@ class DuckDBRaw:
             return None
         source = f'select * from {_ATTACHED}."{self.dataset}"."{table}"'
         return con.sql(f"{source} where _dlt_load_id in (select unnest({literals(load_ids)}))")
+
+    def remove_fetched(self) -> None:
+        """Do nothing: rows are read where they are."""
 
     def release(self, con: duckdb.DuckDBPyConnection) -> None:
         """Detach the file, so that dlt may write to it again."""
@@ -119,13 +126,16 @@ class ParquetRaw:
     """Raw tables as Parquet files below one folder, dlt's `filesystem` destination, local or remote.
 
     Files are found by the load id that starts their name: a killed load leaves torn files that no glob may touch.
-    Remote files are fetched first, many at a time: each is read only once, and DuckDB reads them best from a disk.
+    Remote files are fetched first, many at a time: each is read only once, and DuckDB reads them best from a disk. They
+    lie in `spill`, so that what a killed process had fetched goes as that folder is cleared.
     """
 
-    def __init__(self, filesystem: fsspec.AbstractFileSystem, dataset_path: str) -> None:
+    def __init__(self, filesystem: fsspec.AbstractFileSystem, dataset_path: str, spill: Path) -> None:
         self.filesystem = filesystem
         self.dataset_path = dataset_path
-        self._fetched: list[tempfile.TemporaryDirectory[str]] = []
+        self.spill = spill
+        self._folders: list[tempfile.TemporaryDirectory[str]] = []
+        self._fetched: dict[str, str] = {}
 
     @property
     def is_local(self) -> bool:
@@ -169,10 +179,15 @@ class ParquetRaw:
         found = con.execute(f"select distinct _dlt_load_id from read_parquet({literal(path)})")
         return {load for (load,) in found.fetchall()}
 
+    def remove_fetched(self) -> None:
+        """Remove what was fetched."""
+        self._fetched.clear()
+        while self._folders:
+            self._folders.pop().cleanup()
+
     def release(self, con: duckdb.DuckDBPyConnection) -> None:  # noqa: ARG002
         """Remove what was fetched."""
-        while self._fetched:
-            self._fetched.pop().cleanup()
+        self.remove_fetched()
 
     def files(self, table: str) -> list[RawFile]:
         """Return the table's files of Parquet, in the order of their names; there may be torn ones among them."""
@@ -186,14 +201,17 @@ class ParquetRaw:
         return sorted(self.filesystem.ls(folder, detail=False)) if self.filesystem.exists(folder) else []
 
     def local(self, paths: Sequence[str]) -> list[str]:
-        """Return where the files can be read until `release`."""
-        if self.is_local or not paths:
+        """Return where the files of one table can be read until `remove_fetched`; none is fetched twice until then."""
+        if self.is_local:
             return list(paths)
-        folder = tempfile.TemporaryDirectory(prefix="runai-pods-")
-        self._fetched.append(folder)
-        local = [str(Path(folder.name) / posixpath.basename(path)) for path in paths]
-        self.filesystem.get(list(paths), local)
-        return local
+        if missing := [path for path in paths if path not in self._fetched]:
+            self.spill.mkdir(parents=True, exist_ok=True)
+            folder = tempfile.TemporaryDirectory(prefix="raw-", dir=self.spill)
+            self._folders.append(folder)
+            places = [str(Path(folder.name) / posixpath.basename(path)) for path in missing]
+            self.filesystem.get(missing, places)
+            self._fetched |= dict(zip(missing, places, strict=True))
+        return [self._fetched[path] for path in paths]
 
 
 def _has_table(con: duckdb.DuckDBPyConnection, schema: str, table: str, database: str | None = None) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from dlt.destinations.impl.filesystem import filesystem
 
 from pipelines.cli import execute
 from pipelines.logs import logs
-from tests.transforms.raw_files import DuckDBFiles, ParquetFiles, RawFiles, pod, run
+from tests.transforms.raw_files import Bucket, DuckDBFiles, ParquetFiles, RawFiles, pod, run
 from transforms import Build, Layout, publish
 
 FILES: dict[str, type[DuckDBFiles | ParquetFiles]] = {"duckdb": DuckDBFiles, "filesystem": ParquetFiles}
@@ -124,3 +125,22 @@ def test_a_bucket_that_cannot_be_one_place_is_refused(
     monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", url)
     assert call(layout, "rebuild", "filesystem") == 2
     assert f"error: {said}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", ["filesystem"])
+@pytest.mark.parametrize("command", ["rebuild", "prune"])
+def test_of_a_bucket_files_are_fetched_into_the_data_directory(
+    layout: Layout, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """A kill leaves them to the next run, which clears that folder; nobody clears `/tmp`."""
+    elsewhere = ParquetFiles(tmp_path / "elsewhere")
+    elsewhere.load("1.5", pods=[pod("a")], runs=[run(3)])
+    elsewhere.load("2.5", pods=[pod("b")])
+    bucket = Bucket(elsewhere.path)
+    monkeypatch.setattr(filesystem, "fsspec_from_config", lambda _: (bucket, "/bucket"))
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", "memory://bucket")
+    options = ["--progress", "none"] if command == "rebuild" else []
+    assert execute([command, "--destination", other, *options, "--data-dir", str(layout.data_dir)]) == 0
+    assert len(bucket.copies) > 2
+    assert all(copy.is_relative_to(layout.spill) for copy in bucket.copies)
+    assert [path for path in layout.spill.rglob("*") if path.is_file()] == []

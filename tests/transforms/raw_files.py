@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
 from sources.runai.schemas import TABLES
 from transforms import DuckDBRaw, MetricType, ParquetRaw, RawStore
@@ -141,7 +142,7 @@ def _append(con: duckdb.DuckDBPyConnection, table: str, data: pa.Table) -> None:
 class ParquetFiles:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "raw" / "raw"
-        self.store: RawStore = ParquetRaw(LocalFileSystem(), str(self.path))
+        self.store: RawStore = ParquetRaw(LocalFileSystem(), str(self.path), folder / "spill")
 
     def load(self, load_id: str, *, committed: bool = True, copies: int = 1, **tables: Sequence[Row]) -> None:
         for table in TABLES:
@@ -164,3 +165,24 @@ class ParquetFiles:
 
     def _ledger(self, load_id: str) -> Path:
         return self.path / "_dlt_loads" / f"runai__{load_id}.jsonl"
+
+
+class Bucket(MemoryFileSystem):  # type: ignore[misc]
+    """A bucket of its own that sees where its files are copied to, and which copies lie there at once."""
+
+    def __init__(self, raw: Path) -> None:
+        super().__init__()
+        self.store: dict[str, Any] = {}
+        self.pseudo_dirs = [""]
+        self.put(str(raw), "/bucket/raw", recursive=True)
+        self.copies: dict[Path, str] = {}
+        self.at_once: list[list[str]] = []
+
+    def get_file(self, rpath: str, lpath: str, *args: Any, **kwargs: Any) -> None:
+        super().get_file(rpath, lpath, *args, **kwargs)
+        self.copies[Path(lpath)] = rpath
+        self.at_once.append([source for copy, source in self.copies.items() if copy.exists()])
+
+    def tables_at_once(self) -> set[frozenset[str]]:
+        """Of which tables there were copies at the same time."""
+        return {frozenset(path.split("/")[-2] for path in paths) for paths in self.at_once}

@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
 
 from sources.runai.schemas import TABLES
-from tests.transforms.raw_files import DuckDBFiles, ParquetFiles, RawFiles, Row, absence, arrow, at, pod, run
+from tests.transforms.raw_files import Bucket, DuckDBFiles, ParquetFiles, RawFiles, Row, absence, arrow, at, pod, run
 from tests.transforms.tables import column, marts, refreshed
 from transforms import Build, Layout, ParquetRaw, Pruned, PruneRefused, prune_raw
 from transforms.pruning import content, parquet_files
@@ -287,20 +285,13 @@ def test_files_of_a_load_with_a_large_one_stay_together(
     assert counting(files) == before
 
 
-@pytest.fixture
-def bucket() -> Iterator[MemoryFileSystem]:
-    filesystem = MemoryFileSystem()
-    yield filesystem
-    filesystem.rm("/bucket", recursive=True)
-
-
 def test_a_bucket_is_pruned_too_and_others_loads_are_left_alone(
-    files: ParquetFiles, tmp_path: Path, bucket: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch
+    files: ParquetFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world(files)
     before = counting(files)
-    bucket.put(str(files.path), "/bucket/raw", recursive=True)
-    files.store = ParquetRaw(bucket, "/bucket/raw")
+    bucket = Bucket(files.path)
+    files.store = ParquetRaw(bucket, "/bucket/raw", tmp_path / "scratch")
     monkeypatch.setattr(time, "time", lambda: 10.0)
     assert prune_raw(files.store, tmp_path / "scratch").dead == 0
     assert counting(files) == before
@@ -308,6 +299,28 @@ def test_a_bucket_is_pruned_too_and_others_loads_are_left_alone(
     assert prune_raw(files.store, tmp_path / "scratch").dead == 32
     assert counting(files) == before
     assert len(bucket.ls("/bucket/raw/pods")) == 1
+
+
+def test_of_a_bucket_one_table_is_fetched_at_once_and_no_file_twice(files: ParquetFiles, tmp_path: Path) -> None:
+    world(files)
+    files.load("6.5", committed=False, pods=[pod("pod-1", 9, content_hash="1")], runs=[run(9)])
+    bucket = Bucket(files.path)
+    assert prune_raw(ParquetRaw(bucket, "/bucket/raw", tmp_path / "scratch"), tmp_path / "scratch").dead == 34
+    assert {len(tables) for tables in bucket.tables_at_once()} == {1}
+    assert [paths for paths in bucket.at_once if len(set(paths)) < len(paths)] == []
+    assert not any(copy.exists() for copy in bucket.copies)
+
+
+def test_of_a_bucket_no_more_is_fetched_at_once_than_becomes_one_file(
+    files: ParquetFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 7):
+        files.load(f"{number}.5", pods=[pod(f"pod-{number}")])
+    monkeypatch.setattr(parquet_files, "SMALL", 1 + max(p.stat().st_size for p in (files.path / "pods").iterdir()))
+    bucket = Bucket(files.path)
+    prune_raw(ParquetRaw(bucket, "/bucket/raw", tmp_path / "scratch"), tmp_path / "scratch")
+    assert len(bucket.ls("/bucket/raw/pods")) == 3
+    assert max(len(paths) for paths in bucket.at_once if "/pods/" in paths[0]) == 2
 
 
 def test_a_database_that_another_program_writes_to_is_left_alone(tmp_path: Path) -> None:

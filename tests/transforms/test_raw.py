@@ -6,12 +6,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
 
 from sources.runai.schemas import TABLES
-from tests.transforms.raw_files import DuckDBFiles, ParquetFiles, RawFiles, arrow, at, pod, run
+from tests.transforms.raw_files import Bucket, DuckDBFiles, ParquetFiles, RawFiles, arrow, at, pod, run
 from tests.transforms.tables import column, marts, refreshed, rows
-from transforms import Build, DuckDBRaw, Layout, ParquetRaw
+from transforms import Build, DuckDBRaw, Layout, ParquetRaw, series
 from transforms.build import raw_tables
 
 
@@ -88,18 +87,41 @@ def test_both_destinations_publish_the_same(tmp_path: Path) -> None:
     assert tables[0] == tables[1]
 
 
-def test_parquet_is_read_from_a_remote_file_system(build: Build, tmp_path: Path) -> None:
-    local = ParquetFiles(tmp_path)
+@pytest.fixture
+def bucket(tmp_path: Path) -> Bucket:
+    """Two loads that count, and one that does not."""
+    local = ParquetFiles(tmp_path / "elsewhere")
     local.load("1.5", pods=[pod("a"), pod("b")])
     local.load("2.5", committed=False, pods=[pod("c")])
-    bucket = MemoryFileSystem()
-    bucket.put(str(local.path), "/bucket/raw", recursive=True)
-    try:
-        refreshed(build, ParquetRaw(bucket, "/bucket/raw"))
+    local.load("3.5", pods=[pod("d")])
+    return Bucket(local.path)
 
-        assert column(build, "select pod_id from marts.pods order by all") == ["a", "b"]
-    finally:
-        bucket.rm("/bucket", recursive=True)
+
+def test_parquet_is_read_from_a_remote_file_system(build: Build, layout: Layout, bucket: Bucket) -> None:
+    refreshed(build, ParquetRaw(bucket, "/bucket/raw", layout.spill))
+
+    assert column(build, "select pod_id from marts.pods order by all") == ["a", "b", "d"]
+
+
+def test_what_a_killed_process_had_fetched_is_cleared_away(layout: Layout, bucket: Bucket) -> None:
+    raw = ParquetRaw(bucket, "/bucket/raw", layout.spill)
+    with duckdb.connect() as con:
+        raw.rows(con, "pods", raw.committed_loads())
+
+    assert len(bucket.copies) == 2
+    assert all(copy.exists() and copy.is_relative_to(layout.spill) for copy in bucket.copies)
+    with Build(layout):
+        assert not layout.spill.exists()
+    raw.remove_fetched()
+
+
+def test_no_more_is_fetched_at_once_than_one_table(build: Build, layout: Layout, bucket: Bucket) -> None:
+    build.take_in(ParquetRaw(bucket, "/bucket/raw", layout.spill))
+
+    together = {table.removeprefix("raw_") for table in series.TABLES}
+    assert {table for tables in bucket.tables_at_once() for table in tables} == TABLES.keys()
+    assert [tables for tables in bucket.tables_at_once() if len(tables) > 1 and not tables <= together] == []
+    assert not any(copy.exists() for copy in bucket.copies)
 
 
 def test_dlt_may_write_to_the_warehouse_once_it_was_taken_in(build: Build, files: DuckDBFiles) -> None:

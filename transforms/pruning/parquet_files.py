@@ -41,7 +41,7 @@ def prune_parquet(raw: ParquetRaw, scratch: Path, *, dry_run: bool = False) -> P
             try:
                 _Table(raw, table.removeprefix("raw_"), committed, con, scratch, pruned, dry_run).prune()
             finally:
-                raw.release(con)
+                raw.remove_fetched()
     return pruned
 
 
@@ -149,6 +149,7 @@ class _Table:
             self.con.execute("detach store")
             store.unlink(missing_ok=True)
             local.unlink(missing_ok=True)
+            self.raw.remove_fetched()
 
     def _put(self, local: Path, target: str) -> None:
         """Give the file its name in one step, once all of it is there."""
