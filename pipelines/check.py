@@ -19,7 +19,15 @@ from pipelines.screen import facts, show
 from pipelines.unread import unread_keys
 from sources.runai.client import RunaiClient
 from sources.runai.connection import RunaiConnection, connect
-from sources.runai.errors import ApiError, BadRequest, BrokenAnswer, NotFound, PermissionDenied
+from sources.runai.errors import (
+    ApiError,
+    BadRequest,
+    BrokenAnswer,
+    ConfigurationError,
+    NotFound,
+    PermissionDenied,
+    Unavailable,
+)
 from sources.runai.reading.cluster_pods import list_cluster_pods
 from sources.runai.reading.listing import PODS, Listing, count, fetch_page
 from sources.runai.reading.measurements import measurements_of
@@ -27,7 +35,7 @@ from sources.runai.reading.payload import Payload, why_unreadable
 from sources.runai.refusals import otherwise
 from sources.runai.stats import Stats
 from sources.runai.tls import Tls
-from sources.runai.wire import Wire
+from sources.runai.wire import Answer, Wire
 
 # `Date` counts whole seconds, and the answer took a moment.
 _CLOCK_SECONDS: Final = 5
@@ -49,17 +57,26 @@ class Finding:
 def check() -> int:
     """Print what works as a table; 0 when a run can work, 1 when it cannot (bad configuration raises)."""
     connection = configured()
-    findings = []
     with connect(connection) as client:
-        findings.append(Finding("configuration", True, f"{client.base_url}, {_credentials(connection)}"))
+        findings = [Finding("configuration", True, f"{client.base_url}, {_credentials(connection)}")]
         if unread := unread_keys():
             findings.append(Finding("unread", None, f"nobody reads {', '.join(unread)}"))
-        findings.append(_tls(connection))
-        apart = _seconds_apart(connection)
-        tried = list(_findings(client, connection.api_version))
-        findings += [_clock(apart, tokens_work=bool(tried[0].is_good or tried[0].is_odd)), *tried]
-    show(facts([(Text.assemble(_MARKS[finding.is_good], f" {finding.name}"), finding.text) for finding in findings]))
+        try:
+            answer = _unsigned(connection)
+            tried = list(_findings(client, connection.api_version))
+        except ConfigurationError as error:
+            # All that a setting can still be blamed for, once there is a client: TLS with this server.
+            _show([*findings, Finding("TLS", False, str(error))])
+            raise
+        tokens_work = bool(tried[0].is_good or tried[0].is_odd)
+        findings.append(_tls(connection, answer, is_answered=tokens_work))
+        findings += [_clock(_seconds_apart(answer), tokens_work=tokens_work), *tried]
+    _show(findings)
     return 1 if any(finding.is_good is False for finding in findings) else 0
+
+
+def _show(findings: list[Finding]) -> None:
+    show(facts([(Text.assemble(_MARKS[finding.is_good], f" {finding.name}"), finding.text) for finding in findings]))
 
 
 def _findings(client: RunaiClient, api_version: str) -> Iterator[Finding]:
@@ -184,26 +201,40 @@ def _has_gpu(pod: Payload) -> bool | None:
         return None
 
 
-def _tls(connection: RunaiConnection) -> Finding:
-    """Whose word is taken for who the server is; one that nobody vouches for has been refused, by name, before this."""
-    if not (connection.base_url or "").startswith("https:"):
-        return Finding("TLS", None, "not in use: only a server on this machine is asked in clear text")
-    trusted = "the CAs in ca_bundle" if connection.ca_bundle else "the public CAs"
-    return Finding("TLS", True, f"by {trusted}{', with a client certificate' if connection.client_certificate else ''}")
-
-
-def _seconds_apart(connection: RunaiConnection) -> float | None:
-    """How far this machine's clock is ahead of the server's, by the `Date` of any answer; None where it tells none."""
+def _unsigned(connection: RunaiConnection) -> Answer | ApiError:
+    """What comes of one request without credentials: whatever the answer is, it tells of TLS and of the clock."""
     tls = Tls(connection.ca_bundle, connection.client_certificate, connection.client_key)
     wire = Wire(connection.base_url or "", connections=1, read_seconds=10, tls=tls, stats=Stats())
     try:
-        answer = wire.send("GET", PODS, {"Accept": "application/json"})
-        date = parsedate_to_datetime(answer.headers.get("date", ""))
-        return (answer.received_at - date.replace(tzinfo=date.tzinfo or UTC)).total_seconds()
-    except (ApiError, ValueError):
-        return None
+        return wire.send("GET", PODS, {"Accept": "application/json"})
+    except ApiError as error:
+        return error
     finally:
         wire.close()
+
+
+def _tls(connection: RunaiConnection, answer: Answer | ApiError, *, is_answered: bool) -> Finding:
+    """Whose word is taken for who the server is; only an answer, be it a broken one, shows that it was good enough."""
+    if not (connection.base_url or "").startswith("https:"):
+        return Finding("TLS", None, "not in use: only a server on this machine is asked in clear text")
+    if is_answered or isinstance(answer, Answer | BrokenAnswer):
+        trusted = "the CAs in ca_bundle" if connection.ca_bundle else "the public CAs"
+        shown = ", with a client certificate" if connection.client_certificate else ""
+        return Finding("TLS", True, f"by {trusted}{shown}")
+    if isinstance(answer, Unavailable) and answer.is_of_tls:
+        return Finding("TLS", False, str(answer))
+    return Finding("TLS", None, "not known: no answer came")
+
+
+def _seconds_apart(answer: Answer | ApiError) -> float | None:
+    """How far this machine's clock is ahead of the server's, by the `Date` of any answer; None where it tells none."""
+    if isinstance(answer, ApiError):
+        return None
+    try:
+        date = parsedate_to_datetime(answer.headers.get("date", ""))
+    except ValueError:
+        return None
+    return (answer.received_at - date.replace(tzinfo=date.tzinfo or UTC)).total_seconds()
 
 
 def _clock(apart: float | None, *, tokens_work: bool) -> Finding:

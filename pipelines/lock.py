@@ -18,10 +18,10 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from pipelines.settings import DISK_FULL
-from pipelines.state import write_json
+from pipelines.state import is_held, write_json
 from pipelines.stopping import FAREWELLS
 
-# Long enough for `status` to let go of the lock it looked at, too short to be noticed by anybody who has to wait.
+# Long enough for `status` to let go of the lock it looks at, too short to be noticed by anybody who has to wait.
 _PATIENCE_SECONDS = 0.5
 
 
@@ -80,18 +80,13 @@ class Lock:
 
 
 def current_holder(state_dir: Path) -> Holder | None:
-    """Who holds the lock at this moment; None when nobody does. Never waits."""
+    """Who holds the lock at this moment; None when nobody does. Writes nothing and never waits.
+
+    It looks by sharing the lock for an instant, which a run that begins just then waits out. Where that cannot be done,
+    what `lock.json` says is the best answer: a run that ends takes it away.
+    """
     holder = _read_holder(state_dir)
-    if holder is None:
-        return None
-    probe = FileLock(state_dir / "lock", thread_local=False)
-    try:
-        probe.acquire(blocking=False)
-    except (Timeout, PermissionError):
-        # Not ours to open: a run that ends takes `lock.json` away, so what it says is the best answer.
-        return holder
-    probe.release()
-    return None
+    return holder if holder and is_held(state_dir / "lock") else None
 
 
 def _write_holder(state_dir: Path) -> None:

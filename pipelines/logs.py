@@ -21,6 +21,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from pipelines.settings import DISK_FULL
+from pipelines.state import is_held
 
 if sys.platform != "win32":
     import fcntl
@@ -200,15 +201,7 @@ def logs(state_dir: Path) -> list[Path]:
 
 def is_open(log: Path) -> bool:
     """Whether a process still writes the log, or it is not ours to look at; on Windows nobody can tell."""
-    try:
-        with log.open() as file:
-            if sys.platform != "win32":
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
+    return is_held(log)
 
 
 def entries(log: Path) -> Iterator[dict[str, Any]]:

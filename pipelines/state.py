@@ -1,10 +1,14 @@
-"""Small files of the state directory, each replaced as a whole."""
+"""Small files of the state directory: each replaced as a whole, some of them held by a process while it lives."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
 
 
 def write_json(path: Path, value: object) -> None:
@@ -15,3 +19,19 @@ def write_json(path: Path, value: object) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process has locked the file, or it is not ours to look at; on Windows nobody can tell.
+
+    It is opened to be read, and its lock is shared: the directory may be read-only, and others may look just now.
+    """
+    try:
+        with path.open("rb") as file:
+            if sys.platform != "win32":
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

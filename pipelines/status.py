@@ -1,4 +1,4 @@
-"""`status`: how old and how complete the published data is. Reads what is published and never takes the lock."""
+"""`status`: how old and how complete the published data is. Reads what is published, writes nothing, stops no run."""
 
 from __future__ import annotations
 

@@ -74,7 +74,9 @@ class TransientError(ApiError):
 
 
 class Unavailable(TransientError):
-    """No useful answer: throttled, server error, no connection, time-out."""
+    """No useful answer: throttled, server error, no connection, time-out; `is_of_tls` where TLS kept it from coming."""
+
+    is_of_tls: bool = False
 
 
 class BrokenAnswer(TransientError):

@@ -58,9 +58,7 @@ class Tls:
 
 def certificate_problem(error: BaseException, host: str) -> ConfigurationError | None:
     """Find the TLS error behind a transport error that no retry will mend, and say what to do about it."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__ or cause.__context__
+    cause = tls_error(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return ConfigurationError(f"The certificate of {host} is not trusted ({_verification_advice(cause)}).")
     reason = (cause.reason or "") if cause is not None else ""
@@ -71,6 +69,14 @@ def certificate_problem(error: BaseException, host: str) -> ConfigurationError |
     if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
         return ConfigurationError(f"{host} does not speak TLS at this port; check SOURCES__RUNAI__BASE_URL.")
     return None
+
+
+def tls_error(error: BaseException) -> ssl.SSLError | None:
+    """The TLS error behind a transport error, whether or not it may pass; None where TLS was not the trouble."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
 
 
 def _verification_advice(error: ssl.SSLCertVerificationError) -> str:

@@ -16,7 +16,7 @@ from sources.runai.address import is_loopback, origin
 from sources.runai.errors import BadRequest, BrokenAnswer, ConfigurationError, RunaiError, Unavailable
 from sources.runai.retries import retry_after_seconds
 from sources.runai.stats import Stats
-from sources.runai.tls import Tls, certificate_problem
+from sources.runai.tls import Tls, certificate_problem, tls_error
 from sources.runai.transport import DirectTransport
 
 # Ten times the largest page of pods or samples that the contract allows, and 100,000 pods of the unpaged list.
@@ -111,11 +111,13 @@ class Wire:
         except httpx.DecodingError:
             problem = BrokenAnswer(f"The body of {method} {shown} cannot be decompressed.", path=shown)
         except httpx.TransportError as error:
-            problem = certificate_problem(error, self.host) or Unavailable(
+            unavailable = Unavailable(
                 f"No answer from {self.host} to {method} {shown} ({redact(_describe(error))}). "
                 "Check SOURCES__RUNAI__BASE_URL, the network and the proxy.",
                 path=shown,
             )
+            unavailable.is_of_tls = tls_error(error) is not None
+            problem = certificate_problem(error, self.host) or unavailable
         # Raised outside the handlers: their errors hold the request, and that holds the credentials.
         raise problem
 

@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from pipelines.cli import app
+from pipelines.failures import FAILED, LOCKED, USAGE
 from pipelines.settings import ROOT
 from tests.deploy.schema import amount, is_schedule, misfits
 
@@ -37,6 +38,8 @@ CRON_VARIABLES = dict(re.findall(r"^([A-Z]+)=(.+)$", CRON, re.MULTILINE))
 CRON_LINES = re.findall(r"^((?:[\d*/]+ ){5})(\S+) (.+)$", CRON, re.MULTILINE)
 UNITS = [DEPLOY / name for name in ("runai-pods@.service", "runai-pods@run.timer", "runai-pods@prune.timer")]
 COMMANDS = [unit.stem.partition("@")[2] for unit in UNITS if unit.suffix == ".timer"]
+# Where prune is another service than the rest.
+DROP_IN = DEPLOY / "runai-pods@prune.service.d" / "retry.conf"
 
 
 @pytest.fixture(params=JOBS)
@@ -138,7 +141,7 @@ def command_lines() -> Iterator[list[str]]:
     (started,) = re.findall(r"^ExecStart=.+pods_pipeline\.py (.+)$", UNITS[0].read_text(), re.MULTILINE)
     yield from (shlex.split(started.replace("%i", command)) for command in COMMANDS)
     for command in cron_commands():
-        yield shlex.split(re.split(r">|\|\|", command.partition("pods_pipeline.py ")[2])[0])
+        yield shlex.split(re.split(r">|\|\||;", command.partition("pods_pipeline.py ")[2])[0])
 
 
 def test_every_command_line_is_understood() -> None:
@@ -199,11 +202,49 @@ def test_cron_mails_nothing_of_a_run_that_went_well_by_the_readme(tmp_path: Path
 
 
 def test_the_units_of_systemd_are_valid(tmp_path: Path) -> None:
-    for unit in UNITS:
+    copies = [tmp_path / unit.relative_to(DEPLOY) for unit in (*UNITS, DROP_IN)]
+    for unit, copied in zip((*UNITS, DROP_IN), copies, strict=True):
         text = unit.read_text()
         text = text.replace("/srv/runai-pods/.venv/bin/python", sys.executable).replace("/srv/runai-pods", str(ROOT))
-        (tmp_path / unit.name).write_text(text.replace("=runai-pods\nG", "=root\nG"))
-    assert refused_units([tmp_path / unit.name for unit in UNITS]) == []
+        copied.parent.mkdir(exist_ok=True)
+        copied.write_text(text.replace("=runai-pods\nG", "=root\nG"))
+    assert refused_units(copies) == []
+
+
+def test_a_prune_that_met_a_run_is_no_success_for_systemd_and_is_tried_again() -> None:
+    """For longer than a run may take; a run that met another is left to the next."""
+    service, prune = directives(UNITS[0]), directives(UNITS[0]) | directives(DROP_IN)
+    assert (service["SuccessExitStatus"], service.get("Restart")) == (str(LOCKED), None)
+    assert (prune["SuccessExitStatus"], prune["Restart"]) == ("", "on-failure")
+    assert prune["RestartPreventExitStatus"].split() == [str(FAILED), str(USAGE)]
+    assert (prune["RestartSec"], prune["TimeoutStartSec"]) == ("1min", "6h")
+    # Within which so many attempts fit: a limit that is never reached is a failure that nobody hears of.
+    assert (prune["StartLimitIntervalSec"], int(prune["StartLimitBurst"])) == ("1d", 6 * 60)
+
+
+def directives(unit: Path) -> dict[str, str]:
+    """What a unit, or a drop-in, sets, by name."""
+    return dict(re.findall(r"^(\w+)=(.*)$", unit.read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("codes", "tries"),
+    [("0", 1), ("1", 1), ("4 4 0", 3), ("4 4 1", 3), ("4 " * 60, 60)],
+    ids=["at once", "failed", "then pruned", "then failed", "an hour"],
+)
+def test_a_prune_of_cron_that_met_a_run_is_tried_again(tmp_path: Path, codes: str, tries: int) -> None:
+    program, asked = tmp_path / "program", tmp_path / "asked"
+    (tmp_path / "runai-pods.env").touch()
+    program.write_text(f"#!/bin/sh\necho >>{asked}\nset -- {codes}\nshift $(($(wc -l <{asked}) - 1))\nexit $1\n")
+    program.chmod(0o700)
+    # It does not wait.
+    (tmp_path / "sleep").symlink_to("/bin/true")
+    (command,) = [command for command in cron_commands() if " prune " in command]
+    here = command.replace("/etc/runai-pods.env", str(tmp_path / "runai-pods.env"))
+    here = here.replace("/srv/runai-pods/.venv/bin/python", str(program))
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run(["/bin/sh", "-c", here], check=True, env={"PATH": path})
+    assert asked.read_text().count("\n") == tries
 
 
 def refused_units(units: list[Path]) -> list[str]:
@@ -212,7 +253,9 @@ def refused_units(units: list[Path]) -> list[str]:
     if program is None:
         sections = [section for unit in units for section in re.findall(r"^\[(.+)\]$", unit.read_text(), re.MULTILINE)]
         return [section for section in sections if section not in {"Unit", "Service", "Timer", "Install"}]
-    done = subprocess.run([program, "verify", "--man=no", *units], capture_output=True, text=True, check=False)
+    # Drop-ins are read with the units that lie beside them.
+    named = [unit for unit in units if unit.suffix != ".conf"]
+    done = subprocess.run([program, "verify", "--man=no", *named], capture_output=True, text=True, check=False)
     return [line for line in done.stderr.splitlines() if "runai-pods" in line] or ["refused"] * done.returncode
 
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from pipelines import failures
+from cyclopts import CycloptsError
+
+from pipelines import cli, failures
 from pipelines.settings import ROOT
 from sources.runai import refusals
 from transforms import audit, errors
@@ -24,6 +26,8 @@ ERRORS: Final = {
 WARNINGS: Final = {"warn", "warning", "append", "insert"}
 # What these show are messages all of it: findings, and lines of a status.
 SHOWN: Final = ("pipelines/check.py", "pipelines/status.py")
+# A call of each kind that the command line itself refuses: these sentences are the package's that reads it, or ours.
+REFUSED: Final = ("rnu", "--bogus", "--resolution x", "--progress loud", "run --since", "--since 1 --since 2")
 _SHORTEST: Final = 12
 
 
@@ -37,6 +41,8 @@ def messages() -> dict[str, str]:
     for name in SHOWN:
         for text in _in_functions(ROOT / name):
             found[f"{name} {text}"] = text
+    for arguments, sentence in of_command_line().items():
+        found[f"pipelines/cli.py {arguments}"] = _longest(re.split(r"--[a-z-]+|\"[^\"]*\"|'[^']*'", sentence))
     for number, (_, sentence) in enumerate(failures._DUCKDB):
         found[f"failures._DUCKDB {number}"] = _longest(re.split(r"\{\w+\}", sentence))
     for status, (_, advice) in {**refusals.MEANINGS, **refusals.MEANINGS_BY_CLASS}.items():
@@ -47,6 +53,17 @@ def messages() -> dict[str, str]:
     for test in (test for test in audit.data_tests() if test.severity != "error"):
         found[f"transforms/tests/{test.name}.sql"] = test.message
     return {place: " ".join(text.split()) for place, text in found.items()}
+
+
+def of_command_line() -> dict[str, str]:
+    """What is said to calls that are refused before any command begins, by their arguments."""
+    found = {}
+    for arguments in REFUSED:
+        try:
+            cli.app.parse_args(arguments.split(), exit_on_error=False, print_error=False)
+        except CycloptsError as error:
+            found[arguments] = cli._words(error)
+    return found
 
 
 def _of_module(path: Path) -> Iterator[tuple[int, str]]:

@@ -10,7 +10,7 @@ import pytest
 from pipelines import cli
 from pipelines.failures import FAILED, LOCKED, STALE, USAGE
 from pipelines.settings import ROOT
-from tests.docs.messages import ROOMS, messages
+from tests.docs.messages import REFUSED, ROOMS, messages, of_command_line
 
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
 MESSAGES = messages()
@@ -23,13 +23,19 @@ def plain(text: str) -> str:
 
 @cache
 def said_in_code() -> str:
-    """All of the code, the texts in it put together that stand in several lines."""
+    """All of the code, the texts in it put together that stand in several lines, and what the command line says."""
     files = [path for room in ROOMS for kind in ("*.py", "*.sql") for path in sorted((ROOT / room).rglob(kind))]
-    return plain(re.sub(r"[\"']\s*\n\s*f?[\"']", "", "\n".join(path.read_text() for path in files)))
+    texts = [re.sub(r"[\"']\s*\n\s*f?[\"']", "", path.read_text()) for path in files]
+    return plain("\n".join([*texts, *of_command_line().values()]))
 
 
 def test_messages_are_found() -> None:
     assert len(MESSAGES) > 140
+
+
+def test_the_command_line_refuses_each_kind_of_call_in_words_of_its_own() -> None:
+    assert tuple(of_command_line()) == REFUSED
+    assert len({MESSAGES[f"pipelines/cli.py {arguments}"] for arguments in REFUSED}) == len(REFUSED)
 
 
 @pytest.mark.parametrize("place", MESSAGES)

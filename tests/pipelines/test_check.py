@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 import trustme
 
-from pipelines.check import _fault, check
+from pipelines.check import _fault, _tls, check
 from pipelines.cli import execute
-from sources.runai.errors import ConfigurationError
+from sources.runai.connection import RunaiConnection
+from sources.runai.errors import BrokenAnswer, ConfigurationError, Unavailable
 from sources.runai.refusals import otherwise
 from tests.pipelines.stub import TOKEN, Answer, stub
 
@@ -260,9 +265,81 @@ def test_a_private_ca_is_named_and_a_certificate_that_is_not_trusted_is_refused(
         assert execute(["check"]) == (2 if said else 0)
     shown = capsys.readouterr()
     assert said in shown.err
-    assert ("✓ TLS               by the CAs in ca_bundle" in shown.out) is not bool(said)
+    (line,) = [line for line in shown.out.splitlines() if line[2:].startswith("TLS ")]
+    assert line.startswith("✗ " if said else "✓ ")
+    assert (said or "by the CAs in ca_bundle") in " ".join(shown.out.split())
     # Where a file lies tells of the machine, and what `check` says is sent around.
     assert str(tmp_path) not in shown.out + shown.err
+
+
+@contextmanager
+def _port(*, listens: bool, answer: bytes = b"") -> Iterator[int]:
+    """A port of this machine where nobody listens, or whoever comes is answered so and left."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        if not listens:
+            server.close()
+            yield port
+            return
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _ = server.accept()
+                    with client:
+                        client.recv(65536)
+                        client.sendall(answer)
+
+        thread = Thread(target=serve)
+        thread.start()
+        try:
+            yield port
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+# What a server says that speaks no TLS as old, or as new, as ours.
+_PROTOCOL_VERSION = bytes([21, 3, 1, 0, 2, 2, 70])
+
+
+@pytest.mark.parametrize(
+    ("listens", "answer", "code", "said"),
+    [
+        (False, b"", 1, "? TLS not known: no answer came"),
+        (
+            True,
+            _PROTOCOL_VERSION,
+            1,
+            "✗ TLS No answer from 127.0.0.1 to GET /api/v1/workloads/pods (ConnectError: [SSL",
+        ),
+        (True, b"HTTP/1.1 400 Bad Request\r\n\r\n", 2, "✗ TLS 127.0.0.1 does not speak TLS at this port"),
+    ],
+    ids=["nobody there", "another version", "no TLS"],
+)
+def test_tls_that_was_not_seen_to_work_is_not_ticked(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    listens: bool,
+    answer: bytes,
+    code: int,
+    said: str,
+) -> None:
+    with _port(listens=listens, answer=answer) as port:
+        monkeypatch.setenv("SOURCES__RUNAI__BASE_URL", f"https://127.0.0.1:{port}")
+        monkeypatch.setenv("SOURCES__RUNAI__TOKEN", "c4nary-token")
+        monkeypatch.setenv("SOURCES__RUNAI__MAX_ATTEMPTS", "1")
+        assert execute(["check"]) == code
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_answer_that_came_at_the_second_attempt_shows_that_tls_works() -> None:
+    connection = RunaiConnection(base_url="https://acme.run.ai")
+    late = Unavailable("No answer in time.")
+    assert _tls(connection, late, is_answered=True).is_good
+    assert _tls(connection, late, is_answered=False).is_good is None
+    assert _tls(connection, BrokenAnswer("The body cannot be decompressed."), is_answered=False).is_good
 
 
 def test_bad_configuration_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import re
@@ -11,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -73,6 +76,46 @@ def test_the_lock_can_be_taken_again_while_somebody_only_looked(tmp_path: Path) 
     with Lock(tmp_path / "new"):
         assert current_holder(tmp_path / "new") is not None
     assert current_holder(tmp_path / "new") is None
+
+
+def test_whoever_looks_needs_no_right_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a read-only mount, where a run is at work and where one was killed."""
+    writable = os.open
+
+    def read_only(path: str, flags: int, *rest: int, **options: int) -> int:
+        if str(path).startswith(str(tmp_path)) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise OSError(errno.EROFS, "Read-only file system", path)
+        return writable(path, flags, *rest, **options)
+
+    with held_elsewhere(tmp_path / "state") as other:
+        monkeypatch.setattr(os, "open", read_only)
+        holder = current_holder(tmp_path / "state")
+        assert holder is not None
+        assert holder.pid == other.pid
+        assert execute(["status", "--data-dir", str(tmp_path)]) == 0
+        assert execute(["status", "--data-dir", str(tmp_path), "--max-age", "2h"]) == 3
+        other.kill()
+    assert (tmp_path / "state" / "lock.json").exists()
+    assert current_holder(tmp_path / "state") is None
+
+
+def test_who_looks_is_no_run_at_work_to_another_who_looks(tmp_path: Path) -> None:
+    with held_elsewhere(tmp_path) as other:
+        other.kill()
+    with (tmp_path / "lock").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        assert current_holder(tmp_path) is None
+
+
+def test_a_run_waits_out_whoever_looks(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+    file = (tmp_path / "lock").open("rb")
+    fcntl.flock(file, fcntl.LOCK_SH)
+    leaving = Timer(0.1, file.close)
+    leaving.start()
+    with Lock(tmp_path):
+        assert file.closed
+    leaving.join()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 1}'])
