@@ -90,13 +90,26 @@ Metrics = Annotated[
         "Example: --metrics GPU_UTILIZATION,CPU_USAGE_CORES"
     ),
 ]
-Resolution = Annotated[int, Parameter(help="Seconds between samples. Example: --resolution 300")]
+
+
+def _whole(_kind: object, tokens: Sequence[Token]) -> int:
+    """A whole number; the library would round 1.5, and nobody hear of it."""
+    text = tokens[0].value
+    try:
+        return int(text)
+    except ValueError as error:
+        msg = f'unable to convert "{text}" into int.'
+        raise ValueError(msg) from error
+
+
+Resolution = Annotated[int, Parameter(converter=_whole, help="Seconds between samples. Example: --resolution 300")]
 DryRun = Annotated[bool, Parameter(help="Say what would be read, and load nothing. Example: run --dry-run")]
 FullRefresh = Annotated[
     bool, Parameter(help="Read again everything that the API still offers; raw is kept. Example: --full-refresh")
 ]
 Concurrency = Annotated[
-    int | None, Parameter(help="Requests at a time, at most (default: 8). Example: --concurrency 4")
+    int | None,
+    Parameter(converter=_whole, help="Requests at a time, at most (default: 8). Example: --concurrency 4"),
 ]
 
 

@@ -79,6 +79,8 @@ def test_the_defaults_are_those_of_the_documentation(asked: list[Settings]) -> N
         ("rnu", "unknown command 'rnu': choose one of run, check, status, rebuild, report, prune. See --help."),
         ("--bogus", "Unknown option: --bogus. See --help."),
         ("run --resolution x", "Invalid value for --resolution"),
+        ("run --resolution 1.5", 'Invalid value for --resolution: unable to convert "1.5" into int.'),
+        ("run --concurrency 2.7", "Invalid value for --concurrency"),
         ("--resolution 0", "--resolution 0 is too small"),
         ("--since 2026-13-01", "--since '2026-13-01' is not a date"),
         ("--since=", "--since '' is not a date"),
