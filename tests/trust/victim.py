@@ -1,4 +1,4 @@
-"""A run or a `prune` through the front door that something strikes at a given moment, in a process of its own.
+"""A run, `prune` or `rebuild` through the front door, in a process of its own, that something strikes at a moment.
 
 Processes are forked from one that has imported everything, so that a blow costs what it strikes and little more.
 """
@@ -54,7 +54,7 @@ class Blow:
         return f"{self.kind} at {self.point} {self.nth}{moment}"
 
 
-def _settings_of_the_source() -> dict[str, str]:
+def settings_of_the_source() -> dict[str, str]:
     """What tells of the control plane: the process to fork from may have begun before the scene."""
     return {name: value for name, value in os.environ.items() if name.startswith("SOURCES__")}
 
@@ -70,7 +70,7 @@ class Orders:
     disk: Path
     blow: Blow | None = None
     command: str = "run"
-    environment: dict[str, str] = field(default_factory=_settings_of_the_source)
+    environment: dict[str, str] = field(default_factory=settings_of_the_source)
     options: tuple[str, ...] = ()
     # Not that of the process to fork from, either.
     umask: int = field(default_factory=current_umask)
