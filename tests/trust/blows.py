@@ -20,6 +20,15 @@ PHASES: Final = (
 
 RESUMING: Final = ("draining", "learning", "copied", "committing", "committed", "taking in")
 """Points at which a run that finds the leavings of a killed one is other than any: these alone strike it."""
+REBUILDING: Final = (
+    *("draining", "learning", "series written", "merging", "taking in", "refreshing", "marts written", "refreshed"),
+    *("publishing", "showing", "pointing", "noting", "published"),
+)
+"""Points at which a `rebuild`, which has thrown the build database away, builds and publishes: these strike it."""
+
+NEWER: Final = "2.24"
+"""A control plane that has histograms, and `cluster_pods` no more."""
+HISTOGRAMS: Final = ("NIM_TIME_TO_FIRST_TOKEN_SECONDS", "NIM_E2E_REQUEST_LATENCY_SECONDS_PERCENTILES")
 
 Calls = Mapping[str, list[float]]
 """By point, how long each call of it took in seconds, in a run that nothing struck."""
@@ -27,14 +36,15 @@ Calls = Mapping[str, list[float]]
 
 @dataclass(frozen=True)
 class Stage:
-    """What kind of run is struck, or that a `prune` is: its destination, its metrics, and what was before it."""
+    """What kind of run is struck, or that a `prune` or a `rebuild` is: destination, metrics, and what was before it."""
 
     destination: str
-    metrics: str
+    # With `histograms`, which are the basic ones too, the control plane is upgraded before what is struck.
+    metrics: Literal["basic", "histograms", "none"]
     is_first: bool
     # The point at which the run before it was killed, if that was: what it left is to be finished, or pruned.
     killed_at: str | None = None
-    command: Literal["run", "prune"] = "run"
+    command: Literal["run", "prune", "rebuild"] = "run"
 
     @property
     def kind(self) -> str:
@@ -53,13 +63,20 @@ class Stage:
         """Where it is struck, if it comes there."""
         if self.command == "prune":
             return PRUNING
+        if self.command == "rebuild":
+            return REBUILDING
         return RESUMING if self.killed_at else POINTS
 
 
+_DESTINATIONS: Final = ("duckdb", "filesystem")
 STAGES: Final = [
-    *(Stage(*drawn) for drawn in product(("duckdb", "filesystem"), ("basic", "none"), (False, True))),
-    *(Stage(*drawn, is_first=False, killed_at="committing") for drawn in product(("duckdb", "filesystem"), ["basic"])),
-    *(Stage(name, "basic", is_first=False, killed_at="copied", command="prune") for name in ("duckdb", "filesystem")),
+    *(Stage(name, "none", is_first) for name, is_first in product(_DESTINATIONS, (False, True))),
+    *(Stage(name, "basic", is_first=True) for name in _DESTINATIONS),
+    Stage("duckdb", "basic", is_first=False),
+    Stage("filesystem", "histograms", is_first=False),
+    *(Stage(name, "basic", is_first=False, killed_at="committing") for name in _DESTINATIONS),
+    *(Stage(name, "basic", is_first=False, killed_at="copied", command="prune") for name in _DESTINATIONS),
+    *(Stage(name, "histograms", is_first=False, command="rebuild") for name in _DESTINATIONS),
 ]
 
 
@@ -67,7 +84,7 @@ def dealt(calls: Mapping[Stage, Calls], seed: int) -> dict[Stage, list[Blow]]:
     """Blows for each stage: at every point that it reaches, and at a random moment within every phase.
 
     At each, every kind strikes a first run and an incremental one, and where it matters one that goes on after a kill;
-    at those of `prune`, one of these.
+    at those of `prune` and of `rebuild`, one of these.
     Which stage of these it strikes turns with the point and the seed, so that seeds in a row bring every kind to every
     point of every stage.
     """

@@ -1,4 +1,4 @@
-"""Runs, and `prune`, that are killed, stopped, or run out of disk, at every border and at random moments inside.
+"""Runs, `prune` and `rebuild` that are killed, stopped, or run out of disk, at every border and at any moment inside.
 
 After each the run is resumed twice from what was left, on the same machine and on a fresh one that has the destination
 alone, and must come to what a run comes to that nothing struck: the same world, at the same instants.
@@ -11,9 +11,9 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -21,10 +21,12 @@ import duckdb
 
 from bench.rounds import Goal
 from pipelines.lock import current_holder
-from simulator import WorldConfig
+from simulator import Switches, TruthPod, WorldConfig
+from sources.runai.catalogue import BASIC
 from tests.behaviour.scene import OBSERVED, START, Scene, scene
-from tests.trust.blows import STAGES, Stage, dealt
-from tests.trust.victim import FULL, Blow, End, Orders, filled_by, make_room, perform
+from tests.behaviour.test_nim import start_pod
+from tests.trust.blows import HISTOGRAMS, NEWER, STAGES, Stage, dealt
+from tests.trust.victim import FULL, Blow, End, Orders, filled_by, make_room, perform, settings_of_the_source
 from transforms.sql import literal
 
 MACHINES: Final = ("same", "fresh")
@@ -95,8 +97,11 @@ class Theatre:
             _succeed(self._perform())
         _copy(self._data, self.before)
 
-    def kill_one_before(self) -> None:
-        """Where what is struck is to find the leavings of a killed run, let one be killed."""
+    def go_before(self) -> None:
+        """Have ready what is rebuilt, with samples of the upgraded plane; or the leavings of a killed run."""
+        if self.stage.command == "rebuild":
+            _succeed(self._perform())
+            _copy(self._data, self.before)
         if self.stage.killed_at is None:
             return
         end = self._perform(Blow("SIGKILL", self.stage.killed_at))
@@ -152,7 +157,8 @@ class Theatre:
             shutil.rmtree(self._data / "state", ignore_errors=True)
             (self._data / "published").unlink(missing_ok=True)
         # What a `prune` leaves, the next one clears away; on the fresh machine, all is made anew of what that leaves.
-        for command in dict.fromkeys([self.stage.command, "run"]):
+        # Nobody has to say `rebuild` again: the next run that cron starts goes on.
+        for command in ["prune", "run"] if self.stage.command == "prune" else ["run"]:
             resumed = self._perform(command=command)
             if resumed.code:
                 return Tally(
@@ -167,8 +173,17 @@ class Theatre:
         return Tally(lost=sum(lost.values()), doubled=sum(doubled.values()), complaints=complaints)
 
     def _perform(self, blow: Blow | None = None, command: str = "run") -> End:
-        now: datetime = self._here.clock.now()
-        return perform(Orders(self._data, self.stage.destination, self.stage.metrics, now, self.disk, blow, command))
+        here, now = self._here, self._here.clock.now()
+        wants_metrics, is_newer = self.stage.metrics != "none", here.simulator.contract.version == NEWER
+        types = ",".join([*BASIC, *(HISTOGRAMS if is_newer else ())]) if wants_metrics else "none"
+        environment = settings_of_the_source() | {
+            "SOURCES__RUNAI__BASE_URL": here.url,
+            "SOURCES__RUNAI__API_VERSION": here.simulator.contract.version,
+            "SOURCES__RUNAI__CLUSTER_PODS": str(wants_metrics).lower(),
+        }
+        return perform(
+            Orders(self._data, self.stage.destination, types, now, self.disk, blow, command, environment=environment)
+        )
 
     def _is_as_agreed(self, blow: Blow, end: End) -> bool:
         if blow.kind == FULL:
@@ -222,33 +237,43 @@ def goals(tally: Tally, wanted: int, disks: str) -> list[Goal]:
 
 @contextmanager
 def theatres(seed: int, stages: list[Stage] = STAGES, pods: int = 60) -> Iterator[list[Theatre]]:
-    """One world and a theatre for each stage, ready for blows."""
-    with (
-        tempfile.TemporaryDirectory(prefix="runai-pods-kills-") as name,
-        scene(Path(name), config=WorldConfig(seed=seed, pods=pods, start=START)) as here,
-    ):
+    """Worlds, one of them to be upgraded, and a theatre for each stage, ready for blows."""
+    with tempfile.TemporaryDirectory(prefix="runai-pods-kills-") as name, ExitStack() as scenes:
         made, disks = [], []
+        worlds = {
+            newer: scenes.enter_context(scene(Path(name), config=WorldConfig(seed=seed, pods=pods, start=START)))
+            for newer in {stage.metrics == "histograms" for stage in stages}
+        }
         try:
             for number, stage in enumerate(stages):
                 home = Path(name) / str(number)
                 disks.append(_small_disk(home / "disk"))
-                made.append(Theatre(here, stage, home, disks[-1]))
-            # However quiet the hours are, there are samples to read, a pod that is over and one that is gone.
-            before = here.clock.now() - timedelta(hours=1)
-            running = here.world.add(3, created_at=before, started_at=before)
+                made.append(Theatre(worlds[stage.metrics == "histograms"], stage, home, disks[-1]))
+            running = {newer: _populate(here) for newer, here in worlds.items()}
             for theatre in made:
                 theatre.set_up()
-            here.advance(hours=HOURS_BETWEEN)
-            here.world.complete(running[0].id)
-            here.world.purge(running[1].id)
+            for newer, here in worlds.items():
+                here.advance(hours=HOURS_BETWEEN)
+                here.world.complete(running[newer][0].id)
+                here.world.purge(running[newer][1].id)
+                if newer:
+                    here.simulator.upgrade(NEWER)
+                    here.simulator.switches = Switches(advanced_metrics=True)
             for theatre in made:
-                theatre.kill_one_before()
+                theatre.go_before()
                 theatre.play_calmly()
             yield made
         finally:
             for disk in disks:
                 if disk.is_mount():
                     _shell("umount", "--lazy", str(disk))
+
+
+def _populate(here: Scene) -> list[TruthPod]:
+    """However quiet the hours are, there are samples to read, a pod that will be over and one that will be gone."""
+    start_pod(here, "training", "nvcr.io/nim/meta/llama-3.1-8b-instruct:1.3.3")
+    before = here.clock.now() - timedelta(hours=1)
+    return here.world.add(3, created_at=before, started_at=before)
 
 
 def _act(theatre: Theatre, blows: list[Blow]) -> Tally:

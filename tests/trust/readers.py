@@ -75,11 +75,19 @@ def _last_run(con: duckdb.DuckDBPyConnection, runs: str) -> str:
 
 
 def of_files(generation: Path) -> tuple[str, dict[str, str]]:
-    """The same of a generation's files of Parquet."""
+    """The same of a generation's files of Parquet, which hold the rows of its database."""
     with duckdb.connect(config={"threads": 1}) as con:
+        con.execute("set TimeZone = 'UTC'")
         folders = sorted(path for path in (generation / "parquet").iterdir())
-        tables = [(folder.name, f"read_parquet('{folder}/**/*.parquet')") for folder in folders]
+        tables = [(folder.name, _files(folder)) for folder in folders]
         return _last_run(con, dict(tables)["runs"]), checksum(con, tables)
+
+
+def _files(folder: Path) -> str:
+    """A table's files with the columns that the database shows: of those that folders name, the day of samples."""
+    is_series = folder.name in {model.name for model in models.series()}
+    named = "true, hive_types = {'sampled_on': date}" if is_series else "false"
+    return f"read_parquet('{folder}/**/*.parquet', hive_partitioning = {named})"
 
 
 @contextmanager
@@ -154,7 +162,7 @@ class Seen:
 def watch(runs: int, reads: int, readers: Sequence[str], alone: int = 1) -> Seen:
     """Publish alone, then beside readers so many times and until there were so many reads; judge what these saw."""
     seen = Seen()
-    truth: dict[tuple[bool, str], dict[str, str]] = {}
+    truth: dict[str, dict[str, str]] = {}
     with (
         tempfile.TemporaryDirectory(prefix="readers-") as folder,
         scene(Path(folder) / "data", config=WorldConfig(pods=20, start=START)) as here,
@@ -168,8 +176,8 @@ def watch(runs: int, reads: int, readers: Sequence[str], alone: int = 1) -> Seen
             generation = (here.data_dir / "published").resolve()
             with opened(generation / "runai.duckdb") as con:
                 run, sums = of_database(con)
-            seen.published += (False, run) not in truth
-            truth[False, run], truth[True, run] = sums, of_files(generation)[1]
+            seen.published += run not in truth
+            truth[run] = sums
 
         while len(seen.alone) < alone:
             publish(seen.alone)
@@ -228,7 +236,7 @@ def _lines(log: Path) -> int:
     return log.read_text().count("\n")
 
 
-def _judge(seen: Seen, kind: str, log: Path, before: int, truth: dict[tuple[bool, str], dict[str, str]]) -> None:
+def _judge(seen: Seen, kind: str, log: Path, before: int, truth: dict[str, dict[str, str]]) -> None:
     for number, line in enumerate(log.read_text().splitlines()):
         seen.reads += 1
         try:
@@ -237,7 +245,7 @@ def _judge(seen: Seen, kind: str, log: Path, before: int, truth: dict[tuple[bool
             # The traceback of a reader that died.
             told = {"error": line}
         gone = told.get("gone", {})
-        wanted = truth.get((kind == "parquet", told.get("run", "")), {})
+        wanted = truth.get(told.get("run", ""), {})
         if "error" in told or (gone and number < before):
             seen.errors.append(f"{kind}: {told.get('error', gone)}")
         elif not told["sums"] or told["sums"] != {name: sums for name, sums in wanted.items() if name not in gone}:

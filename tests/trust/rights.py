@@ -19,11 +19,16 @@ def masked(umask: int) -> Iterator[None]:
         os.umask(before)
 
 
+def current_umask() -> int:
+    """That of this process."""
+    found = os.umask(0)
+    os.umask(found)
+    return found
+
+
 def odd_rights(folder: Path) -> list[str]:
     """Files and folders whose rights are not what the umask of this process leaves of everybody's, with both."""
-    before = os.umask(0)
-    os.umask(before)
-    found = []
+    before, found = current_umask(), []
     for path in folder.rglob("*"):
         if not path.is_symlink():
             rights, meant = stat.S_IMODE(path.stat().st_mode), (0o777 if path.is_dir() else 0o666) & ~before

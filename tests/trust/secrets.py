@@ -23,6 +23,7 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from bench.rounds import Goal
+from pipelines.lock import Lock
 from simulator import Fault, Switches
 from tests.sources.raw_server import raw_server
 from tests.trust.apart import apart
@@ -31,7 +32,9 @@ from tests.trust.faults import ENDPOINTS
 from tests.trust.rights import masked, odd_rights
 from tests.trust.search import Search
 from tests.trust.tenant import ACCOUNT, Tenant, tenant
-from tests.trust.ways import over_tls
+from tests.trust.victim import FULL, Blow, Orders, perform
+from tests.trust.ways import TLS, over_tls
+from transforms import Build, Finding, Layout
 
 CORE: Final = "c4n4ry"
 """In every canary: not in any word, no hexadecimal digits, and the same in every spelling of its surroundings."""
@@ -90,7 +93,16 @@ def failures(folder: Path) -> dict[str, Failure]:
             "a bucket without a scheme": _into(f"me:{CORE}@backup/raw"),
             "no such time zone": _configured(TRANSFORMS__TIME_ZONE="Mars/Olympus"),
             "an option that is none": lambda here: here.door.run("--nonsense", "--debug"),
+            "silence before the headers": _struck("list", Fault(kind="timeout"), _impatient),
+            "silence in the body": _struck("list", Fault(kind="stall"), _impatient),
+            "an audit that stops the publication": _stopped_by_an_audit,
+            "a lock that is held": _locked_out,
         }
+        | {
+            f"a certificate that is good for nothing, {fault}": _over_bad_tls(fault, folder)
+            for fault in GOOD_FOR_NOTHING
+        }
+        | {f"ended by {kind} while it loads": _ended_by(kind) for kind in ENDS}
     )
 
 
@@ -168,6 +180,68 @@ def _by_a_proxy_that_refuses(here: Tenant) -> Shown:
 
 def _over_https(here: Tenant) -> Shown:
     return _configured(SOURCES__RUNAI__BASE_URL=here.url.replace("http:", "https:"))(here)
+
+
+GOOD_FOR_NOTHING: Final = tuple(fault for fault in TLS if fault not in {"private CA", "no TLS"})
+
+
+def _over_bad_tls(fault: str, folder: Path) -> Failure:
+    def fail(here: Tenant) -> Shown:
+        place = folder / f"{CORE}-of-certificates"
+        place.mkdir(exist_ok=True)
+        with over_tls(here, fault, place):
+            return here.door.run("--debug")
+
+    return fail
+
+
+_IMPATIENT_SECONDS: Final = 0.5
+
+
+def _impatient(here: Tenant) -> Shown:
+    return replace(here.door, timeout=_IMPATIENT_SECONDS).run("--debug", metrics="none")
+
+
+def _stopped_by_an_audit(here: Tenant) -> Shown:
+    """Of a rebuild: a run would have read what is still to be asked for."""
+    finding = Finding("planted", "error", "Two of one.", 1, [{"pod_id": "a"}])
+    with mock.patch.object(Build, "audit", return_value=[finding]):
+        return here.door.command("rebuild", "--debug")
+
+
+def _locked_out(here: Tenant) -> Shown:
+    with Lock(Layout(here.door.data_dir).state):
+        return here.door.run("--debug")
+
+
+ENDS: Final = ("SIGKILL", "SIGTERM", FULL)
+
+
+def _ended_by(kind: str) -> Failure:
+    """A first run in a data directory inside of the other's, where what it has packed and loaded stays as it was."""
+
+    def fail(here: Tenant) -> Shown:
+        # Pods are committed, metrics are about to be.
+        blow = Blow(kind, "committing", nth=2)
+        place = here.door.data_dir / f"ended by {kind}"
+        environment = os.environ | {"RUNTIME__LOG_LEVEL": "DEBUG"}
+        end = perform(
+            Orders(
+                place,
+                "duckdb",
+                METRIC,
+                here.door.clock(),
+                disk=place,
+                blow=blow,
+                environment=environment,
+                options=("--debug",),
+            )
+        )
+        if end.seconds is None:
+            raise RuntimeError(f"{blow}: not struck, it ended with {end.code}: {end.last_line}")
+        return Shown(end.code, "", "\n".join(end.said))
+
+    return fail
 
 
 INSIDE: Final = {

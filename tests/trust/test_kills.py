@@ -16,7 +16,7 @@ import pytest
 from simulator import WorldConfig
 from tests.behaviour.killed import POINTS, PRUNING
 from tests.behaviour.scene import scene
-from tests.trust.blows import PHASES, RESUMING, STAGES, Stage, dealt
+from tests.trust.blows import PHASES, REBUILDING, RESUMING, STAGES, Stage, dealt
 from tests.trust.kills import MACHINES, Tally, Theatre, goals, theatres
 from tests.trust.victim import FULL, KINDS, Blow, End, filled_by
 
@@ -24,24 +24,32 @@ pytestmark = pytest.mark.timeout(300)
 
 SEED = 5
 PRUNE: Final = next(stage for stage in STAGES if (stage.command, stage.destination) == ("prune", "duckdb"))
+REBUILD: Final = next(stage for stage in STAGES if (stage.command, stage.destination) == ("rebuild", "duckdb"))
 PLAYED: Final = {
     Stage("duckdb", "basic", is_first=False): ("SIGTERM", FULL),
     Stage("filesystem", "none", is_first=False): ("SIGKILL", "SIGINT"),
     Stage("duckdb", "basic", is_first=False, killed_at="committing"): ("SIGKILL", "SIGTERM"),
     PRUNE: ("SIGKILL", FULL),
+    REBUILD: ("SIGKILL", "SIGTERM"),
 }
+_SAMPLES: Final = {"pod_metrics", "pod_metrics_hourly", "pod_metric_coverage"}
+EMPTY: Final = {
+    "none": {"cluster_pods", "pod_metric_histograms", *_SAMPLES},
+    "basic": {"pod_metric_histograms"},
+    "histograms": set[str](),
+}
+"""By metrics, tables in which there is nothing that a blow could cost."""
 WITH_METRICS: Final = {"series written"}
 """Points that only runs with metrics reach."""
 REACHED: Final = {
     stage: [*PRUNING]
     if stage.command == "prune"
+    else [*REBUILDING]
+    if stage.command == "rebuild"
     else [point for point in POINTS if stage.metrics != "none" or point not in WITH_METRICS]
     for stage in STAGES
 }
 CALLS: Final = {stage: {point: [0.1] for point in points} for stage, points in REACHED.items()}
-
-
-STRUCK: Final = [pytest.param(stage, kind, id=f"{stage}-{kind}") for stage, kinds in PLAYED.items() for kind in kinds]
 
 
 @pytest.fixture(scope="module", params=PLAYED, ids=str)
@@ -50,22 +58,22 @@ def theatre(request: pytest.FixtureRequest) -> Iterator[Theatre]:
         yield made[0]
 
 
-@pytest.mark.parametrize(("theatre", "kind"), STRUCK, indirect=["theatre"])
-def test_what_was_struck_ends_as_if_it_had_not_been(theatre: Theatre, kind: str) -> None:
-    number = PLAYED[theatre.stage].index(kind) + [*PLAYED].index(theatre.stage)
+@pytest.mark.parametrize("turn", [0, 1])
+def test_what_was_struck_ends_as_if_it_had_not_been(theatre: Theatre, turn: int) -> None:
+    kind, number = PLAYED[theatre.stage][turn], turn + [*PLAYED].index(theatre.stage)
     drawn = [blow for blow in dealt({theatre.stage: theatre.calls}, SEED)[theatre.stage] if blow.kind == kind]
     blow = Random(f"{SEED}/{kind}/{theatre.stage}").choice(drawn)
     machines = [MACHINES[number % len(MACHINES)]]
     tally = theatre.strike(blow, machines)
     if tally.too_late:
-        # Its moment was drawn from a run that took longer.
-        tally = theatre.strike(replace(blow, after_seconds=0.0), machines)
+        # Its moment was drawn from a run that took longer, and came to the point more often.
+        tally = theatre.strike(replace(blow, nth=1, after_seconds=0.0), machines)
     assert tally.complaints == []
     assert [goal for goal in goals(tally, wanted=1 - tally.survived, disks="") if not goal.is_met] == []
 
 
 def test_a_run_reaches_the_points_of_its_stage(theatre: Theatre) -> None:
-    named = PRUNING if theatre.stage.command == "prune" else POINTS
+    named = {"prune": PRUNING, "rebuild": REBUILDING}.get(theatre.stage.command, POINTS)
     assert [point for point in named if theatre.calls[point]] == REACHED[theatre.stage]
 
 
@@ -74,11 +82,19 @@ def test_a_run_after_a_kill_has_something_to_finish(theatre: Theatre) -> None:
     assert len(waiting) == (theatre.stage.killed_at is not None and theatre.stage.command == "run")
 
 
-@pytest.mark.parametrize("theatre", [PRUNE], indirect=True, ids=str)
 def test_a_prune_has_dead_rows_to_remove(theatre: Theatre) -> None:
+    if theatre.stage != PRUNE:
+        return
     with duckdb.connect(str(theatre.before / "warehouse.duckdb"), read_only=True) as con:
         dead = con.sql("from raw.pods where _dlt_load_id not in (select load_id from raw._dlt_loads where status = 0)")
         assert len(dead.fetchall()) > 0
+
+
+def test_every_table_has_rows_that_a_blow_could_cost(theatre: Theatre) -> None:
+    with duckdb.connect(str(theatre.twin), read_only=True) as con:
+        names = [name for (name,) in con.execute("select table_name from duckdb_tables()").fetchall()]
+        empty = {name for name in names if not con.execute(f"from {name} limit 1").fetchall()}
+    assert empty == EMPTY[theatre.stage.metrics]
 
 
 def test_a_row_that_was_lost_or_doubled_shows(

@@ -10,11 +10,12 @@ from transforms import models
 
 @pytest.mark.timeout(300)
 def test_readers_see_one_generation_at_a_time_and_keep_nobody_waiting() -> None:
-    seen = watch(runs=1, reads=4, readers=("link", "parquet", "kept"))
+    # What is wrong from the second generation on shows to the one that keeps it, when the third one comes.
+    seen = watch(runs=2, reads=4, readers=("link", "parquet", "kept"), alone=2)
     assert (seen.errors[:3], seen.torn[:3]) == ([], [])
     assert seen.reads >= 4
-    assert seen.published == len(seen.alone) + len(seen.beside) >= 2
-    # The one that keeps its transaction stays with the first generation, the others follow the link.
+    assert seen.published == len(seen.alone) + len(seen.beside) >= 4
+    # The one that keeps its transaction stays with the generation it found, the others follow the link.
     assert len(seen.generations) >= 2
     assert len(seen.transactions) == 1
     assert sorted(seen.gone) == sorted(model.name for model in models.series())

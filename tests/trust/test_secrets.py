@@ -28,6 +28,8 @@ from tests.trust.secrets import CORE, Leaks, canaries, failures, from_a_file
 ECHOES = ("list: echo", "token: echo in a page", "revision: echo", "check, list: echo")
 TOLD = ("run: a library that tells everything", "check: a library that tells everything")
 OTHERS = ("metrics: echo", "a proxy that refuses", "no CA bundle", "a bucket without a scheme", "a bucket of no URL")
+UNTRUSTED = "a certificate that is good for nothing, another name"
+KILLED = "ended by SIGKILL while it loads"
 COMMANDS = (("check",), ("status",), ("report",), ("rebuild",), ("prune", "--destination", "filesystem"))
 UMASK = 0o027
 
@@ -55,6 +57,17 @@ def test_no_answer_that_repeats_a_canary_leaves_a_byte_of_it(leaks: Leaks) -> No
 
 def test_nothing_that_a_library_tells_leaves_a_byte_of_it(leaks: Leaks) -> None:
     play(leaks, TOLD)
+
+
+def test_no_certificate_that_is_refused_leaves_a_byte_of_a_canary(leaks: Leaks) -> None:
+    play(leaks, [UNTRUSTED])
+
+
+def test_nothing_that_a_killed_run_could_not_clear_away_holds_a_byte_of_a_canary(leaks: Leaks) -> None:
+    play(leaks, [KILLED])
+    assert list(leaks.odd)[:3] == []
+    left = ("state/lock.json", "state/dlt/duckdb/*/load/normalized/*/completed_jobs/*.parquet", "state/logs/*.log")
+    assert all([*leaks.here.door.data_dir.glob(f"ended by SIGKILL/{kind}")] for kind in left)
 
 
 def test_no_byte_of_a_canary_is_anywhere_after_failures_and_runs(leaks: Leaks) -> None:

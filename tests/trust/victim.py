@@ -1,4 +1,4 @@
-"""A run or a `prune` through the front door that something strikes at a given moment, in a process of its own.
+"""A run, `prune` or `rebuild` through the front door, in a process of its own, that something strikes at a moment.
 
 Processes are forked from one that has imported everything, so that a blow costs what it strikes and little more.
 """
@@ -29,6 +29,7 @@ from pipelines.pods_pipeline import main
 from pipelines.stopping import end_on_signals
 from sources.runai import connection
 from tests.behaviour.killed import EVERYWHERE, arm, surround
+from tests.trust.rights import current_umask
 
 SIGNALS: Final = ("SIGKILL", "SIGTERM", "SIGINT")
 FULL: Final = "full disk"
@@ -53,7 +54,7 @@ class Blow:
         return f"{self.kind} at {self.point} {self.nth}{moment}"
 
 
-def _settings_of_the_source() -> dict[str, str]:
+def settings_of_the_source() -> dict[str, str]:
     """What tells of the control plane: the process to fork from may have begun before the scene."""
     return {name: value for name, value in os.environ.items() if name.startswith("SOURCES__")}
 
@@ -69,7 +70,10 @@ class Orders:
     disk: Path
     blow: Blow | None = None
     command: str = "run"
-    environment: dict[str, str] = field(default_factory=_settings_of_the_source)
+    environment: dict[str, str] = field(default_factory=settings_of_the_source)
+    options: tuple[str, ...] = ()
+    # Not that of the process to fork from, either.
+    umask: int = field(default_factory=current_umask)
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,7 @@ def _run(orders: Orders, sender: Connection) -> None:
     os.dup2(sender.fileno(), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.environ.update(orders.environment)
+    os.umask(orders.umask)
     # Whoever started the tests in the background ignores it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     end_on_signals(FAILED)
@@ -134,6 +139,7 @@ def _run(orders: Orders, sender: Connection) -> None:
         strike = partial(_strike, blow, orders.disk)
         arm(blow.point, blow.nth, orders.destination, _later(blow, strike) if blow.after_seconds else strike)
     arguments = [orders.command, "--data-dir", str(orders.data_dir), "--destination", orders.destination]
+    arguments += orders.options
     if orders.command == "run":
         arguments += ["--metrics", orders.metrics, "--progress", "plain"]
     with (
