@@ -30,6 +30,9 @@ _LABEL: Final = 66
 _SUPERFLUOUS: Final = ("aria-hidden", "aria-roledescription", "class", "pointer-events", "role")
 # The library measures a text that is too long for its place again and again: names come to it cut.
 _NAME_LENGTH: Final = 28
+_LAST_OF_ONE_UNIT: Final = 0xFFFF
+# Unicode's private letters: of one unit, and in no name that anybody could read.
+_PRIVATE: Final = range(0xE000, 0xF900)
 
 
 def draw(found: Mapping[str, Sequence[Row]]) -> dict[str, Markup]:
@@ -131,9 +134,11 @@ def _drawn(specifications: list[dict[str, Any]]) -> list[str]:
     """The SVG of each specification, as the program `vega.py` draws it."""
     if not specifications:
         return []
+    asked = json.dumps(specifications, ensure_ascii=False)
+    whole = _whole_letters(asked)
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-P", str(_HERE.with_name("vega.py"))],
-        input=json.dumps(specifications),
+        input=asked.translate(whole),
         capture_output=True,
         encoding="utf-8",
         check=False,
@@ -143,7 +148,19 @@ def _drawn(specifications: list[dict[str, Any]]) -> list[str]:
         said = [line for line in done.stderr.splitlines() if line and line.lstrip() == line]
         raise ReportFailed(f"the charts could not be drawn: {said[-1] if said else f'exit code {done.returncode}'}")
     svgs: list[str] = json.loads(done.stdout)
-    return svgs
+    back = {stand_in: letter for letter, stand_in in whole.items()}
+    return [svg.translate(back) for svg in svgs]
+
+
+def _whole_letters(text: str) -> dict[int, int]:
+    """A letter that the text does not use for each one in it that the library may cut in two, which it cannot draw.
+
+    It cuts what is too long for its place between units of UTF-16; an emoji is two of these.
+    """
+    used = set(map(ord, text))
+    cut = sorted(letter for letter in used if letter > _LAST_OF_ONE_UNIT)
+    # More than there are stand-ins are on no page: its names are few and short.
+    return dict(zip(cut, (letter for letter in _PRIVATE if letter not in used), strict=False))
 
 
 def _cleaned(svg: str, look: str) -> Markup:

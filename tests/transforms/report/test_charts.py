@@ -75,6 +75,15 @@ def test_bars_of_projects_add_up() -> None:
         assert texts(svg) == ["a", "b", "c", "2.0 idle", "1.0 idle", "– not seen"]
 
 
+@pytest.mark.parametrize("letter", ["\U0001f600", "\u6f22", "W", "\ue000", "\ufffd"])
+def test_a_name_that_is_too_long_for_its_place_is_cut_between_letters(letter: str) -> None:
+    called = f"{letter}{letter}\U0001f680" * 9
+    narrow, wide = (texts(svg)[0] for svg in drawn("projects", [hours(1, 2, 1, project=called, more=None)]))
+    assert 9 < len(narrow) < len(called)
+    assert narrow.endswith("…")
+    assert all(called.startswith(text.removesuffix("…")) for text in (narrow, wide))
+
+
 def test_waits_share_one_scale() -> None:
     rows: list[Row] = [
         {"is_all": True, "node_pool": None, "median_seconds": 9999.0, "p95_seconds": 9999.0},
