@@ -27,6 +27,7 @@ FOCUS = json.loads((DATA / "focus_columns.json").read_text(encoding="utf-8"))
 EXAMPLE = RateCard.load(HERE / "rate_card.example.csv")
 TYPES = {"Decimal": "decimal", "String": "varchar", "Date/Time": "timestamptz", "JSON": "json"}
 (MODEL,) = (mart for mart in models.marts() if mart.name == "focus_usage")
+LONG_STAY = ("2026-07-01 12:00", "p" * 10**6, {"gpu": "1", "cpu": "2"})
 COSTS = ("BilledCost", "ContractedCost", "EffectiveCost", "ListCost")
 
 
@@ -67,6 +68,21 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     load(files, CASES[request.param])
     with Build(layout, time_zone=request.param, rate_card=EXAMPLE) as build:
         yield request.param, refreshed(build, files.store)
+
+
+def test_no_name_of_a_megabyte_stands_in_every_day(tmp_path: Path) -> None:
+    layout, texts = Layout(tmp_path), ("tenant_id", "cluster_id", "project_id", "project_name", "workload_id")
+    (seen,) = versions("a", next(iter(CASES["UTC"].values())) | {"versions": [LONG_STAY]})
+    files = DuckDBFiles(layout.data_dir)
+    files.load("1.5", pods=[seen | dict.fromkeys((*texts, "workload_name", "name"), "x" * 10**6)], runs=[run(60)])
+    with Build(layout) as build:
+        refreshed(build, files.store)
+        assert [finding.name for finding in build.audit() if finding.severity == "error"] == []
+        for table, length in (("focus_usage", 20_000), ("gpu_usage_daily", 2_000)):
+            assert row(build, f"select count(*) as rows from marts.{table}")["rows"] > 0
+            assert row(build, f"select max(length(row({table})::varchar)) as size from marts.{table}")["size"] < length
+        pools = rows(build, "select distinct length(x_NodePoolName) from marts.focus_usage")
+        assert pools == rows(build, "select distinct length(node_pool) from marts.gpu_usage_daily") == [(253,)]
 
 
 def test_every_charge_of_every_case(world: tuple[str, Build]) -> None:

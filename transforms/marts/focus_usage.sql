@@ -11,6 +11,7 @@
 -- a price for the node pool goes before one for all. Without a price, prices and costs are null, never 0: there, and
 -- where the API gives no tenant, the specification is not met, which wants costs, a currency and an account always. The
 -- other costs are the list cost, for there are no discounts. Nothing here was billed: BilledCost is what would be.
+-- Names and ids of more than 253 characters, which Kubernetes does not have, are cut.
 --
 -- AvailabilityZone varchar: Null: Run:ai knows none.
 -- BilledCost decimal(38, 18): The list cost; null where there is no price.
@@ -64,6 +65,19 @@ with pod_resource_days as (select * from pod_resource_days),
 
 pods as (select * from pods),
 
+named as (
+    select
+        pod_id,
+        short(tenant_id) as tenant_id,
+        short(cluster_id) as cluster_id,
+        short(project_id) as project_id,
+        short(project_name) as project_name,
+        short(workload_id) as workload_id,
+        short(workload_name) as workload_name,
+        short(pod_name) as pod_name
+    from pods
+),
+
 rate_card as (select * from rate_card),
 
 reporting as (select * from reporting),
@@ -115,14 +129,14 @@ final as (
     select
         cast(null as varchar) as AvailabilityZone,
         priced.price * priced.quantity as BilledCost,
-        pods.tenant_id as BillingAccountId,
+        named.tenant_id as BillingAccountId,
         cast(null as varchar) as BillingAccountName,
         billing.currency as BillingCurrency,
         local_day_start(month_start(priced.day) + interval '1 month', billing.time_zone) as BillingPeriodEnd,
         local_day_start(month_start(priced.day), billing.time_zone) as BillingPeriodStart,
         'Usage' as ChargeCategory,
         cast(null as varchar) as ChargeClass,
-        concat(priced.meter, ' of the pod ', pods.pod_name, ' on ', priced.day) as ChargeDescription,
+        concat(priced.meter, ' of the pod ', named.pod_name, ' on ', priced.day) as ChargeDescription,
         'Usage-Based' as ChargeFrequency,
         local_day_start(priced.day + 1, billing.time_zone) as ChargePeriodEnd,
         local_day_start(priced.day, billing.time_zone) as ChargePeriodStart,
@@ -141,7 +155,7 @@ final as (
         cast(null as varchar) as RegionId,
         cast(null as varchar) as RegionName,
         priced.pod_id as ResourceId,
-        pods.pod_name as ResourceName,
+        named.pod_name as ResourceName,
         'Pod' as ResourceType,
         'AI and Machine Learning' as ServiceCategory,
         'NVIDIA Run:ai' as ServiceName,
@@ -151,25 +165,25 @@ final as (
         priced.meter as SkuMeter,
         cast(null as json) as SkuPriceDetails,
         priced.price_id as SkuPriceId,
-        pods.project_id as SubAccountId,
-        pods.project_name as SubAccountName,
+        named.project_id as SubAccountId,
+        named.project_name as SubAccountName,
         -- What is not known is no tag.
         without_nulls(
             json_object(
-                'runai/project', pods.project_name,
-                'runai/workload', pods.workload_name,
+                'runai/project', named.project_name,
+                'runai/workload', named.workload_name,
                 'runai/node-pool', priced.node_pool
             )
         ) as Tags,
         priced.day as x_ChargeDate,
-        pods.cluster_id as x_ClusterId,
+        named.cluster_id as x_ClusterId,
         priced.micros as x_ExactQuantity,
         priced.exact_unit as x_ExactUnit,
         priced.node_pool as x_NodePoolName,
-        pods.workload_id as x_WorkloadId,
-        pods.workload_name as x_WorkloadName
+        named.workload_id as x_WorkloadId,
+        named.workload_name as x_WorkloadName
     from priced
-    inner join pods on priced.pod_id = pods.pod_id
+    inner join named on priced.pod_id = named.pod_id
     cross join billing
 )
 

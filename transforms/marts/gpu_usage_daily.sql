@@ -4,7 +4,8 @@
 --
 -- Seconds are split exactly over the days of the time zone of the reports (`time_zone` in `[transforms]`, UTC by
 -- default); over all days a pod counts its GPUs times how long it held them, up to the last run. Pods without a GPU are
--- not in here. used + idle + unknown = allocated.
+-- not in here. used + idle + unknown = allocated. Names and ids of more than 253 characters, which Kubernetes does not
+-- have, are cut.
 --
 -- day date: Day in the time zone of the reports.
 -- cluster_id varchar: Cluster.
@@ -27,11 +28,11 @@ pods as (select * from pods),
 
 projects as (
     select
-        project_id,
-        max_by(project_name, last_observed_at) as project_name
+        short(pods.project_id) as project_id,
+        short(max_by(pods.project_name, pods.last_observed_at)) as project_name
     from pods
-    where project_name is not null
-    group by project_id
+    where pods.project_name is not null
+    group by short(pods.project_id)
 ),
 
 added as (

@@ -3,8 +3,8 @@
 -- rebuilt by: pod_id
 --
 -- From timestamps and `pod_history` alone, never from samples. What is not over counts up to the last run
--- (`runs.as_of`). An allocation holds from started_at, and one that changed counts piece by piece. What is not known is
--- null, never 0.
+-- (`runs.as_of`); an instant more than a day ahead of its reading is taken for that day. An allocation holds from
+-- started_at, and one that changed counts piece by piece. What is not known is null, never 0.
 --
 -- pod_id varchar: The pod; joins to `pods.pod_id`.
 -- wait_seconds double: From its creation to its start, or so far; null where it had started and nobody knows when.

@@ -3,6 +3,9 @@
 -- What is not over lasts until the as_of of the last run. Where the API gives no time of the end, it is dated by what
 -- shows it: the phase that ended it, the first reading of a deleted pod, or the first run that did not find it (what is
 -- open and unchanged gives no row, so that the last reading may be days before).
+--
+-- Nothing that was read lies more than a day ahead of the reading, clocks and zones of the API included: whose end is
+-- said to come in the year 9999 does not hold GPUs until then.
 with known_pods as (select * from known_pods),
 
 stg_pod_versions as (select * from stg_pod_versions),
@@ -20,6 +23,7 @@ ends as (
     select
         known_pods.*,
         coalesce(known_pods.created_at, known_pods.first_observed_at) as born_at,
+        known_pods.last_observed_at + interval '1 day' as latest_at,
         stg_pod_starts.started_at,
         coalesce(
             least(known_pods.completed_at, known_pods.deleted_at),
@@ -41,9 +45,12 @@ final as (
         ends.created_at,
         ends.started_at,
         ends.ended_at,
-        coalesce(ends.ended_at, last_run.as_of) as lasts_until,
         case
-            when ends.started_at is not null then ends.started_at
+            when least(ends.completed_at, ends.deleted_at) > ends.latest_at then ends.latest_at
+            else coalesce(ends.ended_at, last_run.as_of)
+        end as lasts_until,
+        case
+            when ends.started_at is not null then least(ends.started_at, ends.latest_at)
             when ends.phase = 'Pending' then lasts_until
         end as waits_until,
         -- A start that nobody told leaves the history to say from when on GPUs were held.

@@ -8,6 +8,6 @@ from gpu_usage_daily
 where not exists (
     select 1 from pods
     where
-        pods.cluster_id is not distinct from gpu_usage_daily.cluster_id
-        and pods.project_id is not distinct from gpu_usage_daily.project_id
+        short(pods.cluster_id) is not distinct from gpu_usage_daily.cluster_id
+        and short(pods.project_id) is not distinct from gpu_usage_daily.project_id
 )

@@ -15,7 +15,7 @@ held as (
     select
         pod_history.pod_id,
         -- As in pod_stretches, so that GPU-hours are in the same pools.
-        coalesce(pod_history.node_pool, pods.node_pool, pod_node_pools.node_pool) as node_pool,
+        short(coalesce(pod_history.node_pool, pods.node_pool, pod_node_pools.node_pool)) as node_pool,
         case when stg_pod_gpus.has_gpu then pod_history.allocated_gpu end as gpus,
         pod_history.allocated_cpu_cores as cpu_cores,
         pod_history.allocated_cpu_memory_bytes as cpu_memory_bytes,

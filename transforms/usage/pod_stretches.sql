@@ -17,7 +17,7 @@ gpu_pods as (
         pods.pod_id,
         stg_pod_gpus.is_mig,
         pods.requested_gpu,
-        coalesce(pods.node_pool, pod_node_pools.node_pool) as node_pool
+        short(coalesce(pods.node_pool, pod_node_pools.node_pool)) as node_pool
     from pods
     inner join stg_pod_gpus on pods.pod_id = stg_pod_gpus.pod_id and stg_pod_gpus.has_gpu
     left join pod_node_pools on pods.pod_id = pod_node_pools.pod_id and pod_node_pools.pool_index = 0
@@ -42,7 +42,7 @@ holds as (
         pod_id,
         false as is_waiting,
         gpu_pods.is_mig,
-        coalesce(pod_history.node_pool, gpu_pods.node_pool) as node_pool,
+        coalesce(short(pod_history.node_pool), gpu_pods.node_pool) as node_pool,
         pod_history.allocated_gpu as gpus,
         case when pod_history.allocated_gpu is null then gpu_pods.requested_gpu end as unseen_gpus,
         greatest(pod_history.valid_from, stg_pod_lives.holds_from) as from_at,

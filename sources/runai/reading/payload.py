@@ -32,6 +32,9 @@ Payload = dict[str, Any]
 Extra = defaultdict[int, Payload]
 """What goes into `extra`, by the pod's place in the answer."""
 
+LONGEST_ID: Final = 1_000
+"""Characters of a pod's id, where a UUID has 36: it stands in every row that is told of the pod, samples too."""
+
 _TEXT_OR_NULL: Final = {str, NoneType}
 _CONTENT: Final = tuple(
     ["id", "extra"]
@@ -40,11 +43,13 @@ _CONTENT: Final = tuple(
 
 
 def why_unreadable(payload: object) -> str | None:
-    """Say why there is no pod in the payload: it is no object, or has no id. None if there is one."""
+    """Say why there is no pod in the payload: it is no object, or has no id that could be one. None if there is one."""
     if not isinstance(payload, dict):
         return f"a pod is an object, this is {type(payload).__name__}"
     pod_id = payload.get("id")
-    return None if isinstance(pod_id, str) and pod_id else "the pod has no id"
+    if not isinstance(pod_id, str) or not pod_id:
+        return "the pod has no id"
+    return None if len(pod_id) <= LONGEST_ID else f"the pod's id has {len(pod_id):,} characters"
 
 
 def pod_columns(pods: Sequence[Payload], *, listed_as_deleted: bool = False) -> Columns:

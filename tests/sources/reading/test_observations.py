@@ -183,11 +183,15 @@ def test_expected_counts_are_kept_by_day_of_creation() -> None:
 
 
 def test_what_is_no_pod_is_rejected_with_its_text() -> None:
-    seen = taken(payload(), "pod", {"name": "without an id"})
+    seen = taken(payload(), "pod", {"name": "without an id"}, payload(2, id="x" * 1_000), payload(3, id="x" * 1_001))
     rejects = read(seen)["rejects"]
-    assert [row["payload"] for row in rejects] == ['"pod"', '{"name":"without an id"}']
-    assert [row["reason"] for row in rejects] == ["a pod is an object, this is str", "the pod has no id"]
-    assert seen.report.rejects == 2
+    assert [row["payload"] for row in rejects[:2]] == ['"pod"', '{"name":"without an id"}']
+    assert [row["reason"] for row in rejects] == [
+        "a pod is an object, this is str",
+        "the pod has no id",
+        "the pod's id has 1,001 characters",
+    ]
+    assert seen.report.rejects == 3
 
 
 def test_unknown_and_unreadable_fields_are_told_apart() -> None:
