@@ -8,8 +8,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
-from pipelines.logs import entries, is_open, logs
+from pipelines.logs import entries, logs
 from pipelines.settings import text_of
+from pipelines.state import is_held
 
 CUT_OFF: Final = "cut off"
 _PUBLISHING: Final = {"run", "rebuild"}
@@ -41,10 +42,10 @@ def last_attempt(state_dir: Path) -> Attempt | None:
     mended: set[str] = set()
     for log, earlier in zip_longest(found, found[1:]):
         # Looked at before it is read: one that ends meanwhile has then said how.
-        is_running = is_open(log)
+        is_running = is_held(log)
         # The first that is written is of the run at work; others are about to be refused, and hide it not.
-        said = None if is_running and earlier and is_open(earlier) else _said(log)
-        if said == [] and not is_open(log):
+        said = None if is_running and earlier and is_held(earlier) else _said(log)
+        if said == [] and not is_held(log):
             return _speechless(log)
         command = str(said[0].get("command")) if said else ""
         if not said or command in mended:

@@ -96,7 +96,7 @@ class _JsonLines(logging.Formatter):
 
 class _LogFile(logging.FileHandler):
     def _open(self) -> TextIOWrapper:
-        """Hold the file, for `is_open`; the system lets go of it however the process ends."""
+        """Hold the file, for `is_held`; the system lets go of it however the process ends."""
         stream = super()._open()
         if sys.platform != "win32":
             fcntl.flock(stream, fcntl.LOCK_EX)
@@ -168,7 +168,7 @@ def _handler(path: Path) -> logging.Handler:
 def _remove_old(found: list[Path]) -> None:
     """Remove what nobody will ask for any more: not the log of the last failure, however long ago it healed."""
     for number, log in enumerate(_due(found), start=1):
-        if not is_open(log) and not (_failed(log) and not any(map(_failed, found[number:]))):
+        if not is_held(log) and not (_failed(log) and not any(map(_failed, found[number:]))):
             log.unlink(missing_ok=True)
 
 
@@ -191,17 +191,12 @@ def _failed(log: Path) -> bool:
         last: dict[str, Any] = next(reversed(list(entries(log))), {})
     except FileNotFoundError:
         return False
-    return bool(last.get("exit_code", 0 if is_open(log) else 1))
+    return bool(last.get("exit_code", 0 if is_held(log) else 1))
 
 
 def logs(state_dir: Path) -> list[Path]:
     """The logs that there are, the first begun first."""
     return sorted(path for path in (state_dir / "logs").glob("*.log") if path.is_file())
-
-
-def is_open(log: Path) -> bool:
-    """Whether a process still writes the log, or it is not ours to look at; on Windows nobody can tell."""
-    return is_held(log)
 
 
 def entries(log: Path) -> Iterator[dict[str, Any]]:

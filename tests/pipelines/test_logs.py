@@ -13,7 +13,8 @@ import pytest
 from dlt.common.logger import _create_logger
 
 from pipelines import logs as log_files
-from pipelines.logs import entries, harmless, is_open, log_file, logs, redact
+from pipelines.logs import entries, harmless, log_file, logs, redact
+from pipelines.state import is_held
 
 
 @pytest.mark.parametrize(
@@ -167,9 +168,9 @@ def test_a_log_that_is_written_outlives_any_number_that_began_later(
         for _ in range(21):
             with log_file(tmp_path):
                 pass
-        assert is_open(long)
+        assert is_held(long)
     assert long.exists()
-    assert [is_open(path) for path in logs(tmp_path)] == [False] * 21
+    assert [is_held(path) for path in logs(tmp_path)] == [False] * 21
     with log_file(tmp_path):
         pass
     assert not long.exists()

@@ -286,7 +286,7 @@ def test_two_weeks_of_logs_are_not_read_for_the_last(tmp_path: Path, monkeypatch
 
         return called
 
-    for name in ("is_open", "entries"):
+    for name in ("is_held", "entries"):
         monkeypatch.setattr(attempts, name, noted(getattr(attempts, name)))
     found = attempts.last_attempt(tmp_path / "state")
     assert found is not None

@@ -122,6 +122,25 @@ def test_a_window_of_a_step_that_did_not_come_is_told(
     assert coverage(refreshed(build, files.store)) == [("LOAD", *told)]
 
 
+@pytest.mark.parametrize("status", ["not_found", "failed"])
+def test_what_came_of_a_window_stays_although_its_parts_are_not_answered(
+    files: DuckDBFiles, build: Build, status: str
+) -> None:
+    """Since it was asked for, the control plane takes shorter windows alone, or has forgotten the pod."""
+    covered = "select covered_seconds from marts.main.pod_metric_coverage where metric = 'LOAD'"
+    files.load("1", pods=[ended()], runs=[asking(10)])
+    files.load("2", metric_windows=[window("short", returned='{"LOAD": 40}')])
+    parts = [(-HOUR, -20), (-20, 0)]
+    files.load("3", metric_windows=[window(status, 70, *part, attempt=2) for part in parts], runs=[asking(75)])
+    assert rows(refreshed(build, files.store), covered) == [(40 * 60,)]
+    came = [window("short", 80, *part, attempt=3, returned='{"LOAD": 20}') for part in parts]
+    files.load("4", metric_windows=came, runs=[asking(85)])
+    assert rows(refreshed(build, files.store), covered) == [(40 * 60,)]
+    before = marts(build)
+    build.start_over()
+    assert marts(refreshed(build, files.store)) == before
+
+
 @pytest.mark.parametrize("until", [-2, -1])
 def test_what_was_never_asked_for_is_no_part_of_a_step(files: DuckDBFiles, build: Build, until: float) -> None:
     files.load("1", pods=[ended()], metric_windows=[window("ok", until=until)], runs=[asking(10)])

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -80,9 +80,7 @@ class Log:
 
     results: list[RunResult] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    looks: list[Look] = field(default_factory=list)
-    # The metric types that each of them asked for.
-    types: list[Sequence[str]] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
     # Failed runs with no fault in them that outlasts the retries.
     needless: list[str] = field(default_factory=list)
@@ -94,6 +92,11 @@ class Log:
     findings: Counter[str] = field(default_factory=Counter)
     # Runs by the version of the control plane.
     versions: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def looks(self) -> list[Look]:
+        """Between which instants each run that went well looked."""
+        return [(reading.begin, reading.end) for reading in self.readings]
 
 
 def hourly(seed: int, days: float = DAYS) -> Plan:
@@ -236,10 +239,7 @@ class Soak:
         """What the runs that went well could have, of what was never switched off."""
         seen = self._weather.seen
         off = {metric for metric, gauge in gauges().items() if gauge.is_advanced and False in seen["advanced_metrics"]}
-        readings = [
-            Reading(begin, end, frozenset(types) - off)
-            for (begin, end), types in zip(self._log.looks, self._log.types, strict=True)
-        ]
+        readings = [replace(reading, types=reading.types - off) for reading in self._log.readings]
         days = min((days for days in seen["metric_retention_days"] if days is not None), default=None)
         keeping = Keeping(of_deleted=False not in seen["metrics_of_deleted"], days=days)
         return Offer(self._here, readings, keeping, self._plan.resolution * SECOND)
@@ -295,8 +295,8 @@ class Soak:
         log.seconds.append(time.perf_counter() - began)
         log.results.append(result)
         log.versions[here.simulator.contract.version] += 1
-        log.looks.append((at, here.clock.now()))
-        log.types.append(resolve(plan.metrics, version_of(here.api_version or OLD)))
+        types = resolve(plan.metrics, version_of(here.api_version or OLD))
+        log.readings.append(Reading(at, here.clock.now(), frozenset(types)))
         log.findings.update(finding.name for finding in result.findings)
 
     def _tell(self, at: datetime) -> None:

@@ -28,6 +28,7 @@ from tests.behaviour.samples import (
 from tests.behaviour.scene import START, Scene, scene
 from tests.behaviour.test_nim import start_pod
 from tests.behaviour.usage import charge_differences, usage_differences
+from tests.trust.blows import HISTOGRAMS
 from tests.trust.covered import coverage_differences
 from tests.trust.seen_past import (
     Look,
@@ -47,8 +48,6 @@ from tests.trust.verdict import (
     most_lost,
     published_tables,
 )
-
-HISTOGRAMS = ("NIM_TIME_TO_FIRST_TOKEN_SECONDS", "NIM_E2E_REQUEST_LATENCY_SECONDS_PERCENTILES")
 
 RESOLUTION = 300
 KEEPS = Switches(keeps_allocation=True)

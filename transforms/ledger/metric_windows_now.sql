@@ -28,6 +28,8 @@ own as (
             and (later.window_from, later.window_to) <> (every.window_from, every.window_to)
             and later.asked_at > every.asked_at
             and later.status <> 'disabled'
+            -- What came stays: that nothing is told any more of a part of it takes nothing back.
+            and (every.instants = 0 or later.status not in ('failed', 'not_found'))
     )
 ),
 
