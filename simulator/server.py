@@ -89,7 +89,7 @@ class Simulator:
         """The answer to a request, faults and latency aside."""
         seen, number = self._record(call)
         reply = self._reply(call, number)
-        seen.status, seen.given = reply.status, reply.given
+        seen.status, seen.given, seen.named = reply.status, reply.given, reply.named
         return reply
 
     @contextmanager
@@ -153,7 +153,7 @@ class Simulator:
             await strike(fault, wire, normal)
             return
         reply = await normal()
-        wire.seen.given = reply.given
+        wire.seen.given, wire.seen.named = reply.given, reply.named
         await wire.whole(reply.status, reply.body, reply.content_type, reply.headers)
 
     def _record(self, call: Call) -> tuple[Seen, int]:

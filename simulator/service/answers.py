@@ -13,6 +13,7 @@ from simulator.instants import SECOND
 from simulator.problems import Problem
 from simulator.service import query
 from simulator.service.cluster_pods import cluster_pod
+from simulator.service.disguise import is_hit
 from simulator.service.exchange import Reply
 from simulator.service.rendering import Rendering, page
 from simulator.service.samples import Samples
@@ -55,9 +56,14 @@ class Answers:
         snapshot = self._at(at)
         order = self._order(snapshot, ask, at, number)
         end = ask["offset"] + ask["limit"]
-        rows = self._rendering.rows(snapshot, order[ask["offset"] : end], is_full=ask.get("verbosity") == "full")
+        shown, is_full = order[ask["offset"] : end], ask.get("verbosity") == "full"
         next_ = str(end).encode() if end < len(order) else _NEXT_AT_END[self._switches.next_at_end]
-        return Reply(200, page(rows, next_))
+        body = page(self._rendering.rows(snapshot, shown, is_full=is_full), next_)
+        return Reply(200, body, named=self._readable(snapshot, shown) if is_full else ())
+
+    def _readable(self, snapshot: Snapshot, rows: Ints) -> tuple[str, ...]:
+        ids = (snapshot.pods[row].id for row in rows.tolist())
+        return tuple(id_ for id_ in ids if not is_hit(self._switches.broken_rows, id_, "broken"))
 
     def _count(self, ask: Ask, at: int, number: int) -> Reply:
         return Reply.of({"count": len(self._order(self._at(at), ask, at, number))})

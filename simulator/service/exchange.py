@@ -47,6 +47,8 @@ class Reply:
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     given: Given | None = None
+    # Ids of the pods that are shown with the names of their workload and project.
+    named: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, content: Any, status: int = 200) -> Reply:
@@ -58,7 +60,8 @@ class Reply:
 class Seen:
     """A request as recorded: `status` is 0 until it is answered, and where no answer was given; `at` is real time.
 
-    `fault` is the kind of the one that struck it; of metrics, `given` is what went out whole.
+    `fault` is the kind of the one that struck it; of metrics, `given` is what went out whole, and of pods, `named` are
+    the ids of those that did so with the names of their workload and project, and can be read.
     """
 
     method: str
@@ -70,3 +73,4 @@ class Seen:
     status: int = 0
     fault: str | None = None
     given: Given | None = None
+    named: tuple[str, ...] = ()

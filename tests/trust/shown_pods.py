@@ -20,6 +20,7 @@ from sources.runai.reading.fields import as_instant
 from tests.behaviour.columns import Row, row_differences
 from tests.behaviour.scene import Scene
 from tests.behaviour.truth import INSTANTS, SAME
+from tests.trust.seen_past import Look
 
 Part = dict[tuple[str, bool], tuple[Any, ...]]
 """What is requested or allocated of each resource, by its name and whether it is an extended one."""
@@ -34,6 +35,7 @@ _TEXTS: Final = SAME | {
 _INSTANTS: Final = INSTANTS | {"updated_at": "updatedAt"}
 _AMOUNTS: Final = {"gpu": "gpu", "gpu_memory": "gpuMemory", "cpu": "cpu", "cpu_memory": "cpuMemory"}
 _UNITS: Final = {"gpu": "gpu", "cpu": "cores", "gpu_memory": "bytes", "cpu_memory": "bytes"}
+_NAMES: Final = ("workload_name", "project_name")
 _COLUMNS: Final = {"gpu": "gpu", "gpu_memory": "gpu_memory_bytes", "cpu": "cpu_cores", "cpu_memory": "cpu_memory_bytes"}
 OF_PODS: Final = {
     "first_observed_at": "it depends on when one looked; held between the pod's coming and its last observation",
@@ -56,9 +58,18 @@ def manners(here: Scene, versions: Sequence[str]) -> list[Manner]:
     ]
 
 
-def pod_differences(here: Scene, known: Sequence[Manner]) -> list[str]:
-    """Say which columns of `pods` are none of what the payload was in any of the manners."""
-    published, said = here.pods(), []
+def named_pods(here: Scene, looks: Iterable[Look]) -> set[str]:
+    """Ids of the pods that a run that went well was shown with the names of their workload and project."""
+    named = [(seen.world_at, seen.named) for seen in here.simulator.requests if seen.named]
+    return {id_ for begin, end in looks for shown_at, ids in named if begin <= shown_at <= end for id_ in ids}
+
+
+def pod_differences(here: Scene, known: Sequence[Manner], looks: Iterable[Look]) -> list[str]:
+    """Say which columns of `pods` are none of what the payload was in any of the manners.
+
+    Only a pod that no run that went well was shown with its names may be without them.
+    """
+    published, said, named = here.pods(), [], named_pods(here, looks)
     for pod_id, truth in here.shown().items():
         row = published.get(pod_id)
         if row is None:
@@ -71,6 +82,7 @@ def pod_differences(here: Scene, known: Sequence[Manner]) -> list[str]:
             for column in row.keys() - OF_PODS.keys() - {"started_at"}
             if not any(shown[column] == one[column] for one in candidates)
             and not (column.startswith("allocated_") and shown[column] is None and _may_be_unseen(here, truth))
+            and not (column in _NAMES and shown[column] is None and pod_id not in named)
         ]
         tick = 10 ** (6 - here.simulator.switches.fraction_digits)
         if (start := row["started_at"] and micros(row["started_at"])) not in _starts(truth, tick):

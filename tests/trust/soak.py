@@ -172,7 +172,7 @@ class Soak:
         verdict.none("runs that failed and were not made good", ["the last"] * log.in_a_row)
         self._judge_faults(verdict)
         verdict.none("warnings of counts after the rest", log.results[-1].reading.warnings)
-        judge_pods(verdict, here, (OLD, NEW))
+        judge_pods(verdict, here, (OLD, NEW), log.looks)
         revived = self._meddler.revived
         judge_gpu_seconds(verdict, here, log.looks, self._hidden() | revived, plan.resolution)
         types = resolve(plan.metrics, version_of(NEW))

@@ -133,7 +133,7 @@ def _coverage(one: Played) -> list[str]:
 
 
 JUDGES: dict[str, Callable[[Played], list[str]]] = {
-    "pods": lambda one: pod_differences(one.here, manners(one.here, ("2.21", "2.24"))),
+    "pods": lambda one: pod_differences(one.here, manners(one.here, ("2.21", "2.24")), one.looks),
     "pod_resources": lambda one: resource_differences(one.here, manners(one.here, ("2.21", "2.24"))),
     "pod_containers": partial(_children, table="pod_containers"),
     "pod_tolerations": partial(_children, table="pod_tolerations"),
@@ -165,6 +165,8 @@ TAMPERED = (
         for column, value in {
             "node_name": "null",
             "node_pool": "'another'",
+            "project_name": "null",
+            "workload_name": "null",
             "pod_ip": "null",
             "started_at": "started_at + interval 1 millisecond",
             "phase_updated_at": "phase_updated_at + interval 1 millisecond",
@@ -326,6 +328,15 @@ def test_of_a_pod_whose_deletion_was_taken_back_nothing_is_said(
         assert cluster_pod_differences(here, looks, set(), {pod.id}) == []
         assert history_differences(here, looks, set()) != []
         assert history_differences(here, looks, set(), {pod.id}) == []
+
+
+def test_only_a_pod_that_was_shown_without_names_may_be_without(
+    played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seen in played.here.simulator.requests:
+        monkeypatch.setattr(seen, "named", ())
+    assert _told_after(played, tmp_path, "pods", "update pods set project_name = null, workload_name = null") == []
+    assert _told_after(played, tmp_path, "pods", "update pods set project_name = 'another'")
 
 
 def test_every_table_has_its_judge_or_a_reason(played: Played) -> None:

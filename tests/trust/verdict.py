@@ -91,11 +91,11 @@ class Verdict:
         self.goals.append(Goal(what, f"{found:,}", f">= {wanted:,}", is_met=found >= wanted))
 
 
-def judge_pods(verdict: Verdict, here: Scene, versions: Sequence[str]) -> None:
+def judge_pods(verdict: Verdict, here: Scene, versions: Sequence[str], looks: Sequence[Look]) -> None:
     """Every pod that the control plane ever showed, in its last state, with its children, as one version showed it."""
     truth, published = here.shown(), here.pods()
     known = manners(here, versions)
-    found = pod_differences(here, known)
+    found = pod_differences(here, known, looks)
     verdict.at_least("pods in the truth", len(truth), 1)
     verdict.none("pods missing", [said for said in found if said.endswith(": lost")])
     verdict.none("columns of pods that are wrong", [said for said in found if not said.endswith(": lost")])

@@ -248,7 +248,7 @@ class Meddler:
 
     def _crowd(self) -> None:
         """More than a page of one instant, which also go in one instant."""
-        self._world.add(self._rng.choice((501, 640)), kind="training", deleted_at=self._after(12))
+        self._world.add(self._rng.choice((501, 640)), kind="training", deleted_at=self._after(2))
 
     def _come_late(self) -> None:
         created = self._clock.now() - timedelta(hours=self._rng.uniform(0.5, 70))
