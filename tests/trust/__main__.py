@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 import traceback
@@ -64,11 +65,15 @@ def main() -> int:
 
 
 def _play(scene: str, seed: int, options: dict[str, Any]) -> list[Goal]:
+    # As after Ctrl-C, a scene takes its disks and processes with it.
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         goals: list[Goal] = import_module(f"tests.trust.{scene}").play(seed, **options)
     except Exception as error:  # noqa: BLE001 - told, and a goal that was missed: the other scenes have figures too
         traceback.print_exc()
         return [Goal("played to its end", f"{type(error).__name__}: {error}", "no error", is_met=False)]
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return goals
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +60,29 @@ def test_nobody_is_kept_from_stopping_it_and_what_was_played_is_told(
         trust.main()
     told = [line.strip() for line in capsys.readouterr().out.splitlines() if "; wanted" in line]
     assert told == ["met    kills: 200; wanted >= 200", "MISSED rows lost: 1; wanted 0"]
+
+
+def test_a_scene_that_is_ended_cleans_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    cleaned = []
+
+    def play(_seed: int) -> list[Goal]:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return [MET]
+        finally:
+            cleaned.append("its disks")
+
+    stage(monkeypatch, kills=play)
+    before = signal.getsignal(signal.SIGTERM)
+    # Where nobody hears the signal, this process goes on to tell of it.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            trust.main()
+        assert (ended.value.code, cleaned) == (143, ["its disks"])
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_each_scene_names_defects_that_were_planted_for_it() -> None:
