@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from itertools import product
 from math import ceil
@@ -11,11 +13,12 @@ from typing import Any, Final
 
 from kubernetes.utils.quantity import parse_quantity
 
-from simulator import TruthPod
+from simulator import Switches, TruthPod
 from simulator.contract import Contract
 from simulator.instants import SECOND, Stamps, micros
+from simulator.service.disguise import Disguise
 from simulator.world.payload import Manner, payload
-from simulator.world.pods import RESTARTED, SCHEDULED, STARTED
+from simulator.world.pods import RESTARTED, SCHEDULED, STARTED, Pod
 from sources.runai.reading.fields import as_instant
 from tests.behaviour.columns import Row, row_differences
 from tests.behaviour.scene import Scene
@@ -35,6 +38,7 @@ _TEXTS: Final = SAME | {
 _INSTANTS: Final = INSTANTS | {"updated_at": "updatedAt"}
 _AMOUNTS: Final = {"gpu": "gpu", "gpu_memory": "gpuMemory", "cpu": "cpu", "cpu_memory": "cpuMemory"}
 _UNITS: Final = {"gpu": "gpu", "cpu": "cores", "gpu_memory": "bytes", "cpu_memory": "bytes"}
+_HIDING: Final = ("nulls", "absences", "unknown_phases", "odd_quantities")
 _NAMES: Final = ("workload_name", "project_name")
 _COLUMNS: Final = {"gpu": "gpu", "gpu_memory": "gpu_memory_bytes", "cpu": "cpu_cores", "cpu_memory": "cpu_memory_bytes"}
 OF_PODS: Final = {
@@ -44,17 +48,31 @@ OF_PODS: Final = {
 """Columns of `pods` that are not compared, and why."""
 
 
-def manners(here: Scene, versions: Sequence[str]) -> list[Manner]:
-    """Every manner in which a control plane of these versions may have shown a pod that it shows no more."""
+@dataclass(frozen=True)
+class View:
+    """How a control plane shows pods: in its manner, with fields hidden or altered."""
+
+    manner: Manner
+    disguise: Disguise
+
+    def payload(self, pod: Pod, flags: int) -> Row:
+        """A pod in the state that `flags` names."""
+        shown: Row = self.disguise.pod(payload(pod, flags, self.manner), pod.id)
+        return shown
+
+
+def views(here: Scene, versions: Sequence[str]) -> list[View]:
+    """Every view that a control plane of these versions may have given of a pod that it shows no more."""
     switches = here.simulator.switches
     habits = {
         "stamps": Stamps(switches.fraction_digits),
         "keeps_allocation": switches.keeps_allocation,
         "shows_deleted_at": switches.shows_deleted_at,
     }
+    hiding = Switches(**{name: getattr(switches, name) for name in _HIDING})
     return [
-        Manner.of(Contract(version), deletion_is_update=is_update, **habits)
-        for version, is_update in product(versions, (True, False))
+        View(Manner.of(contract, deletion_is_update=is_update, **habits), Disguise(contract, hiding))
+        for contract, is_update in product(map(Contract, versions), (True, False))
     ]
 
 
@@ -64,8 +82,8 @@ def named_pods(here: Scene, looks: Iterable[Look]) -> set[str]:
     return {id_ for begin, end in looks for shown_at, ids in named if begin <= shown_at <= end for id_ in ids}
 
 
-def pod_differences(here: Scene, known: Sequence[Manner], looks: Iterable[Look]) -> list[str]:
-    """Say which columns of `pods` are none of what the payload was in any of the manners.
+def pod_differences(here: Scene, known: Sequence[View], looks: Iterable[Look]) -> list[str]:
+    """Say which columns of `pods` are none of what the payload was in any of the views.
 
     Only a pod that no run that went well was shown with its names may be without them.
     """
@@ -75,7 +93,7 @@ def pod_differences(here: Scene, known: Sequence[Manner], looks: Iterable[Look])
         if row is None:
             said.append(f"{pod_id}: lost")
             continue
-        candidates = [_columns(truth, manner) for manner in known]
+        candidates = [_columns(truth, view) for view in known]
         shown = row | {"node_affinity": _json(row["node_affinity"]), "extra": _json(row["extra"])}
         said += [
             f"{pod_id}.{column}: {shown[column]!r}, not {candidates[-1][column]!r}"
@@ -84,15 +102,14 @@ def pod_differences(here: Scene, known: Sequence[Manner], looks: Iterable[Look])
             and not (column.startswith("allocated_") and shown[column] is None and _may_be_unseen(here, truth))
             and not (column in _NAMES and shown[column] is None and pod_id not in named)
         ]
-        tick = 10 ** (6 - here.simulator.switches.fraction_digits)
-        if (start := row["started_at"] and micros(row["started_at"])) not in _starts(truth, tick):
-            said.append(f"{pod_id}.started_at: {start}, none of {_starts(truth, tick)}")
+        if (start := row["started_at"] and micros(row["started_at"])) not in _starts(truth, known):
+            said.append(f"{pod_id}.started_at: {start}, none of {_starts(truth, known)}")
         if not truth.visible_from <= row["first_observed_at"] <= row["last_observed_at"] <= here.clock.now():
             said.append(f"{pod_id}: observed from {row['first_observed_at']} to {row['last_observed_at']}")
     return said
 
 
-def resource_differences(here: Scene, known: Sequence[Manner]) -> list[str]:
+def resource_differences(here: Scene, known: Sequence[View]) -> list[str]:
     """Say of which pods the rows of `pod_resources` are not what was requested, limited and allocated."""
     requested: dict[str, Part] = {}
     allocated: dict[str, Part] = {}
@@ -107,11 +124,13 @@ def resource_differences(here: Scene, known: Sequence[Manner]) -> list[str]:
             allocated.setdefault(row["pod_id"], {})[key] = (*about, row["allocated"], row["allocated_text"])
     said = [f"{pod_id}: made up" for pod_id in (requested.keys() | allocated.keys()) - here.pods().keys()]
     for pod_id, truth in shown.items():
-        payloads = [_payload(truth, manner) for manner in known]
-        was_asked = [dict(_requested(one["requestedResources"])) for one in payloads]
+        parts = [
+            (_payload(truth, view).get("requestedResources") or {}, _ever_allocated(truth, view)) for view in known
+        ]
+        was_asked = [dict(_requested(asked, other)) for asked, held in parts for other in (held, None)]
         if (found := requested.get(pod_id, {})) not in was_asked:
             said.append(f"{pod_id}: requested {found}, not {was_asked[-1]}")
-        was_given = [dict(_allocated(_ever_allocated(truth, manner))) for manner in known]
+        was_given = [dict(_allocated(held, asked)) for asked, held in parts]
         every = {key: value for given in was_given for key, value in given.items()}
         found = allocated.get(pod_id, {})
         is_whole = any(given.items() <= found.items() for given in was_given)
@@ -120,10 +139,10 @@ def resource_differences(here: Scene, known: Sequence[Manner]) -> list[str]:
     return said
 
 
-def child_differences(here: Scene, known: Sequence[Manner]) -> dict[str, list[str]]:
+def child_differences(here: Scene, known: Sequence[View]) -> dict[str, list[str]]:
     """Say, by table, which containers, tolerations and pools of pods are lost, made up or not as the payload has them.
 
-    No manner shows them otherwise than another.
+    No view shows them otherwise than another.
     """
     shown = here.shown()
     payloads = {pod_id: _payload(truth, known[-1]) for pod_id, truth in shown.items()}
@@ -138,32 +157,32 @@ def child_differences(here: Scene, known: Sequence[Manner]) -> dict[str, list[st
 
 
 def _containers(given: Row) -> Iterator[Row]:
-    for one in given["containers"]:
+    for one in given.get("containers") or ():
         # [<registry>/]<path>[:<tag>][@<digest>]
-        name, _, digest = one["image"].partition("@")
+        name, _, digest = (one.get("image") or "").partition("@")
         path, slash, last = name.rpartition("/")
         last, _, tag = last.partition(":")
         host = path.partition("/")[0]
         yield {
-            "container_name": one["name"],
-            "image": one["image"],
+            "container_name": one.get("name"),
+            "image": one.get("image"),
             "image_registry": host if host == "localhost" or set(".:") & set(host) else None,
-            "image_repository": path + slash + last,
+            "image_repository": path + slash + last or None,
             "image_tag": tag or None,
             "image_digest": digest or None,
-            "started_at": one["startedAt"] and as_instant(one["startedAt"]),
+            "started_at": _instant(one.get("startedAt")),
         }
 
 
 def _tolerations(given: Row) -> Iterator[Row]:
-    for one in given["tolerations"]:
+    for one in given.get("tolerations") or ():
         names = ("key", "operator", "value", "effect")
-        yield {name: one[name] for name in names} | {"toleration_seconds": one["tolerationSeconds"]}
+        yield {name: one.get(name) for name in names} | {"toleration_seconds": one.get("tolerationSeconds")}
 
 
 def _node_pools(given: Row) -> Iterator[Row]:
-    for name in given["requestedNodePools"]:
-        yield {"node_pool": name, "is_current": name == given["currentNodePool"]}
+    for name in given.get("requestedNodePools") or ():
+        yield {"node_pool": name, "is_current": name == given.get("currentNodePool")}
 
 
 _CHILDREN: Final[dict[str, tuple[str, Callable[[Row], Iterable[Row]]]]] = {
@@ -173,23 +192,23 @@ _CHILDREN: Final[dict[str, tuple[str, Callable[[Row], Iterable[Row]]]]] = {
 }
 
 
-def _columns(truth: TruthPod, manner: Manner) -> Row:
-    given = _payload(truth, manner)
-    asked, held = given["requestedResources"], _ever_allocated(truth, manner)
+def _columns(truth: TruthPod, view: View) -> Row:
+    given = _payload(truth, view)
+    asked, held = given.get("requestedResources") or {}, _ever_allocated(truth, view)
     amounts = {
         f"{kind}_{_COLUMNS[name]}": _number(name, part.get((name, False), (None, None, None))[2])
-        for kind, part in (("requested", dict(_requested(asked))), ("allocated", dict(_allocated(held))))
+        for kind, part in (("requested", dict(_requested(asked, held))), ("allocated", dict(_allocated(held, asked))))
         for name in _AMOUNTS
     }
     return {
         **{column: given.get(field) for column, field in _TEXTS.items()},
-        **{column: given[field] and as_instant(given[field]) for column, field in _INSTANTS.items()},
+        **{column: _instant(given.get(field)) for column, field in _INSTANTS.items()},
         **amounts,
-        "tenant_id": str(given["tenantId"]),
+        "tenant_id": None if given.get("tenantId") is None else str(given["tenantId"]),
         "is_completed": truth.completed_at is not None,
         "is_deleted": truth.deleted_at is not None,
         "is_reachable": True,
-        "gpu_request_type": asked["gpuRequestType"],
+        "gpu_request_type": asked.get("gpuRequestType"),
         "mig_profile": asked.get("migProfile"),
         "allocated_mig_profile": (held or {}).get("migProfile"),
         "node_affinity": _known_part(given.get("nodeAffinity")),
@@ -197,15 +216,14 @@ def _columns(truth: TruthPod, manner: Manner) -> Row:
     }
 
 
-def _payload(truth: TruthPod, manner: Manner) -> Row:
-    return payload(truth.pod, truth.pod.flags(truth.at), manner)
+def _payload(truth: TruthPod, view: View) -> Row:
+    return view.payload(truth.pod, truth.pod.flags(truth.at))
 
 
-def _ever_allocated(truth: TruthPod, manner: Manner) -> Row | None:
+def _ever_allocated(truth: TruthPod, view: View) -> Row | None:
     """What the pod held while it was on its node; the last value is kept for good."""
     flags = truth.pod.flags(truth.at) & (SCHEDULED | STARTED)
-    shown: Row | None = payload(truth.pod, flags, manner)["allocatedResources"]
-    return shown
+    return view.payload(truth.pod, flags).get("allocatedResources")
 
 
 def _may_be_unseen(here: Scene, truth: TruthPod) -> bool:
@@ -213,45 +231,64 @@ def _may_be_unseen(here: Scene, truth: TruthPod) -> bool:
     return not here.simulator.switches.keeps_allocation and truth.pod.stopped <= truth.at
 
 
-def _starts(truth: TruthPod, tick: int) -> set[int | None]:
+def _starts(truth: TruthPod, known: Sequence[View]) -> set[int | None]:
     """The instants of which one must be the earliest start of a container that was ever shown."""
-    pod = truth.pod
-    flags = pod.flags(truth.at)
-    if not flags & STARTED:
-        return {None}
-    starts = {pod.started}
+    flags = truth.pod.flags(truth.at)
+    starts = set()
     # Of a container that was started again only the last start is shown; that of its sidecar stays.
-    if flags & RESTARTED:
-        starts.add(min(pod.restarted, pod.started + SECOND) if pod.workload.sidecar else pod.restarted)
-    return {start // tick * tick for start in starts}
+    for view, at in product(known, {flags, flags & ~RESTARTED}):
+        shown = [_instant(one.get("startedAt")) for one in view.payload(truth.pod, at).get("containers") or ()]
+        starts.add(min((micros(start) for start in shown if start is not None), default=None))
+    if None in starts and flags & STARTED:
+        # The deprecated list may tell what is hidden, in whole seconds or milliseconds.
+        starts |= {truth.pod.started // unit * unit for unit in (SECOND, SECOND // 1000)}
+    return starts
 
 
-def _requested(asked: Row) -> Iterator[tuple[tuple[str, bool], tuple[Any, ...]]]:
+def _requested(asked: Row, held: Row | None) -> Iterator[tuple[tuple[str, bool], tuple[Any, ...]]]:
     for name, field in _AMOUNTS.items():
-        if asked[field]:
-            pair = (asked[field]["request"], asked[field]["limit"])
-            yield (name, False), (_UNITS[name], None, *(part for value in pair for part in _amount(value)))
-    for key, about, value in _extended(asked["extendedResources"]):
+        if given := asked.get(field):
+            pair = (given.get("request"), given.get("limit"))
+            if pair != (None, None):
+                yield (name, False), (_UNITS[name], None, *(part for value in pair for part in _amount(value)))
+    for key, about, value in _extended(asked, held):
         yield key, (*about, *_amount(value), None, None)
 
 
-def _allocated(held: Row | None) -> Iterator[tuple[tuple[str, bool], tuple[Any, ...]]]:
+def _allocated(held: Row | None, asked: Row) -> Iterator[tuple[tuple[str, bool], tuple[Any, ...]]]:
     if held is None:
         return
     for name, field in _AMOUNTS.items():
-        yield (name, False), (_UNITS[name], None, *_amount(held[field]))
-    for key, about, value in _extended(held["extendedResources"]):
+        if held.get(field) is not None:
+            yield (name, False), (_UNITS[name], None, *_amount(held[field]))
+    for key, about, value in _extended(held, asked):
         yield key, (*about, *_amount(value))
 
 
-def _extended(entries: Iterable[Row]) -> Iterator[tuple[tuple[str, bool], tuple[None, bool], str]]:
+def _extended(part: Row, other: Row | None) -> Iterator[tuple[tuple[str, bool], tuple[None, bool | None], str]]:
+    """The extended resources of one part; whether one is excluded may be told in the other part alone."""
+    entries, others = (one.get("extendedResources") or () for one in (part, other or {}))
+    excluded = {entry.get("resource"): entry["exclude"] for entry in others if entry.get("exclude") is not None}
     for entry in entries:
-        yield (entry["resource"], True), (None, entry["exclude"]), entry["quantity"]
+        if entry.get("quantity") is not None:
+            name, exclude = entry.get("resource"), entry.get("exclude")
+            yield (name or "", True), (None, excluded.get(name) if exclude is None else exclude), entry["quantity"]
 
 
 def _amount(value: Any) -> tuple[Decimal | None, str | None]:
-    """A quantity by Kubernetes' own reading, and its text."""
-    return (None, None) if value is None else (parse_quantity(str(value)), str(value))  # type: ignore[no-untyped-call]
+    """A quantity by Kubernetes' own reading, None where it is none, and its text."""
+    if value is None:
+        return None, None
+    text = str(value)
+    try:
+        # Kubernetes knows no unit of bytes, and the API has one for nothing: 0B.
+        return parse_quantity(text.removesuffix("B")), text  # type: ignore[no-untyped-call]
+    except ValueError:
+        return None, text
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else as_instant(text)
 
 
 def _number(name: str, amount: Decimal | None) -> float | int | None:

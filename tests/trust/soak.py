@@ -68,6 +68,8 @@ class Plan:
     resolution: int = 300
     # Which of the two soaks of a seed it is: what the control plane does in one for good, it does not in the other.
     turn: int = 0
+    # Whether the control plane hides fields of pods, alters others, and forgets who was deleted within days.
+    hides: bool = False
     # Share of the requests before which something happens to the world.
     meddling: float = 0.04
     # Hours of calm at the end: windows that came short are asked for again after a day, and who came late is counted.
@@ -132,7 +134,7 @@ class Soak:
 
     def __init__(self, plan: Plan, here: Scene) -> None:
         self._plan, self._here = plan, here
-        self._rng, self._weather = Random(f"{plan.seed}/{plan.title}"), Weather(plan.seed, plan.turn)
+        self._rng, self._weather = Random(f"{plan.seed}/{plan.title}"), Weather(plan.seed, plan.turn, hides=plan.hides)
         self._meddler = Meddler(here.simulator, Random(f"{plan.seed}/{plan.title}/deeds"), plan.meddling)
         self._log = Log()
         self._projects = sorted({pod.project_id for pod in here.world.truth()})

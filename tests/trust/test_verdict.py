@@ -37,7 +37,7 @@ from tests.trust.seen_past import (
     history_differences,
     run_differences,
 )
-from tests.trust.shown_pods import child_differences, manners, pod_differences, resource_differences
+from tests.trust.shown_pods import child_differences, views, pod_differences, resource_differences
 from tests.trust.verdict import (
     NOT_COMPARED,
     REBUILT_ALONE,
@@ -110,7 +110,7 @@ def copied(here: Scene, data_dir: Path) -> Scene:
 
 
 def _children(one: Played, table: str) -> list[str]:
-    return child_differences(one.here, manners(one.here, ("2.21", "2.24")))[table]
+    return child_differences(one.here, views(one.here, ("2.21", "2.24")))[table]
 
 
 def _samples(one: Played) -> list[str]:
@@ -133,8 +133,8 @@ def _coverage(one: Played) -> list[str]:
 
 
 JUDGES: dict[str, Callable[[Played], list[str]]] = {
-    "pods": lambda one: pod_differences(one.here, manners(one.here, ("2.21", "2.24")), one.looks),
-    "pod_resources": lambda one: resource_differences(one.here, manners(one.here, ("2.21", "2.24"))),
+    "pods": lambda one: pod_differences(one.here, views(one.here, ("2.21", "2.24")), one.looks),
+    "pod_resources": lambda one: resource_differences(one.here, views(one.here, ("2.21", "2.24"))),
     "pod_containers": partial(_children, table="pod_containers"),
     "pod_tolerations": partial(_children, table="pod_tolerations"),
     "pod_node_pools": partial(_children, table="pod_node_pools"),

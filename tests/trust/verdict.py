@@ -40,7 +40,7 @@ from tests.trust.seen_past import (
     history_differences,
     run_differences,
 )
-from tests.trust.shown_pods import OF_PODS, child_differences, manners, pod_differences, resource_differences
+from tests.trust.shown_pods import OF_PODS, child_differences, views, pod_differences, resource_differences
 from transforms.sql import literal
 
 _SHOWN: Final = 5
@@ -94,7 +94,7 @@ class Verdict:
 def judge_pods(verdict: Verdict, here: Scene, versions: Sequence[str], looks: Sequence[Look]) -> None:
     """Every pod that the control plane ever showed, in its last state, with its children, as one version showed it."""
     truth, published = here.shown(), here.pods()
-    known = manners(here, versions)
+    known = views(here, versions)
     found = pod_differences(here, known, looks)
     verdict.at_least("pods in the truth", len(truth), 1)
     verdict.none("pods missing", [said for said in found if said.endswith(": lost")])
@@ -128,7 +128,7 @@ def judge_gpu_seconds(verdict: Verdict, here: Scene, looks: list[Look], unsure: 
         verdict.none("charges that are wrong", charge_differences(here))
 
 
-def gpu_second_differences(here: Scene) -> list[str]:
+def gpu_second_differences(here: Scene, *, hides: bool = False) -> list[str]:
     """Say which columns of `pod_lifecycle` are wrong.
 
     What was allocated, and what was not seen as allocated, are together all that the pod held.
@@ -149,6 +149,11 @@ def gpu_second_differences(here: Scene) -> list[str]:
             "ended_at": None if life.ended is None else moment(life.ended),
             "unseen_seconds": None if ran is None else unseen,
         }
+        if hides:
+            wanted[life.pod.id] = {
+                column: value if told.get(life.pod.id, {}).get(column) is not None else None
+                for column, value in wanted[life.pod.id].items()
+            }
     return row_differences({pod_id: row for pod_id, row in told.items() if pod_id in wanted}, wanted)
 
 

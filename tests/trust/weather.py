@@ -88,6 +88,16 @@ _DAY: Final[Mapping[str, tuple[Any, ...]]] = {
     "most_in_flight": (None, 3),
     "jitter": (0.0, 0.002),
 }
+# What hides or alters fields for good, and lets pods be forgotten within days.
+_HIDING: Final[Mapping[str, Any]] = {
+    "nulls": 0.1,
+    "absences": 0.1,
+    "unknown_phases": 0.05,
+    "odd_quantities": 0.2,
+    "shows_deleted_at": False,
+    "purge_days": 5.0,
+    "latency": 0.001,
+}
 # What a storm switches.
 STORMY: Final = ("faults", "forbidden", "hidden_projects", "counts_hidden")
 # Switches that a soak leaves alone, and why.
@@ -117,12 +127,12 @@ class Weather:
     With the turns 0 and 1 of a seed, each switch has had each of its values.
     """
 
-    def __init__(self, seed: int, turn: int) -> None:
+    def __init__(self, seed: int, turn: int, *, hides: bool = False) -> None:
         self._seed, self._turn, self._rng = seed, turn, Random(f"{seed}/{turn}/weather")
         self.seen: dict[str, set[Any]] = {}
         # Those whose pods could not be seen for a run.
         self.hidden_projects: set[str] = set()
-        self._lasting = self._deal(_LASTING, turn)
+        self._lasting = self._deal(_LASTING, turn) | (self._noted(dict(_HIDING)) if hides else {})
         self._plane = self._deal(_PLANE, turn)
 
     def upgrade(self) -> None:

@@ -19,6 +19,27 @@ last_run as (
     from raw_runs
 ),
 
+others as (
+    select
+        pod_id,
+        max(version_index) filter (where not is_deleted) as last_undeleted,
+        max(version_index) filter (where phase is distinct from 'Succeeded' and phase is distinct from 'Failed')
+            as last_unfinished
+    from stg_pod_versions
+    group by pod_id
+),
+
+-- Versions come after an end too: what tells of it is the first of those that do to the last.
+shown as (
+    select
+        pod_id,
+        min(observed_at) filter (where version_index > coalesce(last_undeleted, -1)) as deleted_since,
+        min(observed_at) filter (where version_index > coalesce(last_unfinished, -1)) as finished_since
+    from stg_pod_versions
+    inner join others using (pod_id)
+    group by pod_id
+),
+
 ends as (
     select
         known_pods.*,
@@ -29,13 +50,14 @@ ends as (
             least(known_pods.completed_at, known_pods.deleted_at),
             case
                 when known_pods.phase in ('Succeeded', 'Failed')
-                    then coalesce(latest.phase_updated_at, known_pods.last_observed_at)
-                when known_pods.is_deleted then known_pods.last_observed_at
+                    then coalesce(latest.phase_updated_at, shown.finished_since)
+                when known_pods.is_deleted then shown.deleted_since
                 when not known_pods.is_reachable then known_pods.first_absent_at
             end
         ) as ended_at
     from known_pods
     inner join stg_pod_versions as latest on known_pods.pod_id = latest.pod_id and latest.is_latest
+    inner join shown on known_pods.pod_id = shown.pod_id
     left join stg_pod_starts on known_pods.pod_id = stg_pod_starts.pod_id
 ),
 
