@@ -11,7 +11,8 @@ from tests.planted.runner import Defect, hunt, load
 TESTS = Path(__file__).parent.parent
 ELSEWHERE: Final = {
     "soak": (
-        *("tests/trust/test_verdict.py", "tests/trust/test_had.py", "tests/behaviour/test_columns.py"),
+        *("tests/trust/test_verdict.py", "tests/trust/test_had.py", "tests/trust/test_hidden.py"),
+        *("tests/behaviour/test_columns.py", "tests/transforms/test_lifecycle.py"),
         *("tests/behaviour/test_nothing_is_missed.py", "tests/behaviour/test_metrics.py"),
     ),
     "kills": ("tests/behaviour/test_crashes.py", "tests/pipelines/test_lock.py", "tests/pipelines/test_stopping.py"),

@@ -1,8 +1,9 @@
-"""Two weeks of hourly runs, and two of runs at random times, against a control plane that misbehaves throughout.
+"""Two weeks of hourly runs, and twice two at random times, against a control plane that misbehaves throughout.
 
 Between any two requests pods are born, end, come late or are hidden; of the requests 5 % go wrong; clusters cannot be
 reached for hours; deleted pods are purged; half-way the control plane is upgraded. Then it rests for a day, and every
-published table must be the truth, or say what could not be had.
+published table must be the truth, or say what could not be had. In the third, fields are hidden or garbled for good:
+there, every table must be what was shown.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from tests.trust.verdict import (
     judge_accounts,
     judge_events,
     judge_gpu_seconds,
+    judge_hidden,
     judge_past,
     judge_pods,
     judge_rebuild,
@@ -66,7 +68,7 @@ class Plan:
     pods: int = 260
     metrics: str = "all"
     resolution: int = 300
-    # Which of the two soaks of a seed it is: what the control plane does in one for good, it does not in the other.
+    # Which of the soaks of a seed it is: what the control plane does in one for good, it does not in the next.
     turn: int = 0
     # Whether the control plane hides fields of pods, alters others, and forgets who was deleted within days.
     hides: bool = False
@@ -109,14 +111,20 @@ def hourly(seed: int, days: float = DAYS) -> Plan:
 
 def random_times(seed: int, days: float = DAYS) -> Plan:
     """Runs minutes, hours or up to three days apart."""
-    gaps = tuple(_random_gaps(Random(f"{seed}/gaps"), days * 24))
+    gaps = tuple(_random_gaps(Random(f"{seed}/gaps"), days * 24, most=72))
     rest = _rest(sum(gaps) / 24)
     return Plan("at random times", seed, "filesystem", gaps, rest=rest, turn=1)
 
 
+def hidden_fields(seed: int, days: float = DAYS) -> Plan:
+    """Runs up to two days apart, against a control plane that hides fields and forgets deleted pods within days."""
+    gaps = tuple(_random_gaps(Random(f"{seed}/gaps/hidden"), days * 24, most=48))
+    return Plan("with fields hidden", seed, "duckdb", gaps, metrics="basic", turn=2, hides=True, rest=_rest(days))
+
+
 def play(seed: int, days: float = DAYS) -> list[Goal]:
-    """Play both soaks in full, or over other than two weeks."""
-    return soak(hourly(seed, days)) + soak(random_times(seed, days))
+    """Play the three soaks in full, or over other than two weeks."""
+    return [goal for plan in (hourly, random_times, hidden_fields) for goal in soak(plan(seed, days))]
 
 
 def soak(plan: Plan, scratch: Path | None = None) -> list[Goal]:
@@ -176,10 +184,14 @@ class Soak:
         verdict.none("warnings of counts after the rest", log.results[-1].reading.warnings)
         judge_pods(verdict, here, (OLD, NEW), log.looks)
         revived = self._meddler.revived
-        judge_gpu_seconds(verdict, here, log.looks, self._hidden() | revived, plan.resolution)
+        unsure = self._hidden() | self._weather.broken(here.world)
+        if plan.hides:
+            judge_hidden(verdict, here, log.looks, unsure, revived)
+        else:
+            judge_gpu_seconds(verdict, here, log.looks, self._hidden() | revived, plan.resolution)
+            judge_past(verdict, here, log.looks, unsure, revived)
         types = resolve(plan.metrics, version_of(NEW))
         nan_share = max(self._weather.seen["nan_samples"])
-        unsure = self._hidden() | self._weather.broken(here.world)
         spread = judge_samples(
             verdict,
             here,
@@ -190,8 +202,8 @@ class Soak:
             unsure=unsure | revived,
             is_withheld=self._is_withheld,
             nan_share=nan_share,
+            is_dated=not plan.hides,
         )
-        judge_past(verdict, here, log.looks, unsure, revived)
         judge_accounts(verdict, here, log.results, log.failures.total())
         judge_rebuild(verdict, here)
         judge_events(verdict, sum(plan.gaps) / 24, len(plan.gaps), self._events() | {"buckets and percentiles": spread})
@@ -333,8 +345,8 @@ def _rest(days: float) -> tuple[float, ...]:
     return (*Plan.rest, *(1.0,) * turns)
 
 
-def _random_gaps(rng: Random, hours: float) -> Iterator[float]:
+def _random_gaps(rng: Random, hours: float, most: float) -> Iterator[float]:
     while hours > 0:
-        gap = 72 * rng.random() ** 3
+        gap = most * rng.random() ** 3
         yield gap
         hours -= gap

@@ -11,9 +11,9 @@ import pytest
 
 from simulator import Switches
 from sources.runai.reading.referee import ROTATION_DAYS
-from tests.trust.soak import AGE, Plan, hourly, random_times, soak
+from tests.trust.soak import AGE, Plan, hidden_fields, hourly, random_times, soak
 from tests.trust.verdict import rebuild_differences
-from tests.trust.weather import _DAY, _LASTING, _PLANE, STORMY, UNPLAYED, Weather
+from tests.trust.weather import _DAY, _HIDING, _LASTING, _PLANE, STORMY, UNPLAYED, Weather
 
 SAMPLES = (
     Plan("hourly", 1, "duckdb", (1.0,) * 3, pods=40, meddling=0.3, rest=(1.0, 25.0)),
@@ -24,6 +24,18 @@ SAMPLES = (
         (0.3, 50.0),
         40,
         "basic",
+        meddling=0.2,
+        rest=(1.0, 25.0),
+    ),
+    Plan(
+        "with fields hidden",
+        1,
+        "duckdb",
+        (1.0, 30.0),
+        40,
+        "basic",
+        turn=2,
+        hides=True,
         meddling=0.2,
         rest=(1.0, 25.0),
     ),
@@ -39,10 +51,10 @@ def test_at_the_end_every_table_is_the_truth(plan: Plan, tmp_path: Path) -> None
 def test_two_weeks_are_two_weeks_and_every_day_has_its_turn_in_the_rest() -> None:
     assert hourly(1).gaps == (1.0,) * 336
     for seed in range(20):
-        gaps = random_times(seed).gaps
-        assert sum(gaps) >= 336
-        assert max(gaps) <= 72
-    for plan in (hourly(1), hourly(1, 90), random_times(1)):
+        for plan, most in ((random_times(seed), 72), (hidden_fields(seed), 48)):
+            assert sum(plan.gaps) >= 336
+            assert max(plan.gaps) <= most
+    for plan in (hourly(1), hourly(1, 90), random_times(1), hidden_fields(1)):
         days = AGE.days + sum(plan.gaps + plan.rest) / 24
         assert plan.rest[-1] == 1.0
         assert plan.rest.count(1.0) * ROTATION_DAYS >= days
@@ -51,15 +63,17 @@ def test_two_weeks_are_two_weeks_and_every_day_has_its_turn_in_the_rest() -> Non
 @pytest.mark.parametrize("seed", range(5))
 def test_the_soaks_of_a_seed_play_every_value_of_every_switch_or_say_why_not(seed: int) -> None:
     played: dict[str, set[Any]] = {}
-    for plan in (hourly(seed), random_times(seed)):
-        weather = Weather(plan.seed, plan.turn)
+    for plan in (hourly(seed), random_times(seed), hidden_fields(seed)):
+        weather = Weather(plan.seed, plan.turn, hides=plan.hides)
         for _ in range(3):
             weather.day()
         weather.upgrade()
         for name, values in weather.seen.items():
             played[name] = played.get(name, set()) | values
-    assert played == {name: set(values) for name, values in {**_LASTING, **_PLANE, **_DAY}.items()}
-    assert all(len(values) > 1 for values in played.values())
+    hiding = {name: {value} for name, value in _HIDING.items()}
+    assert played == {name: set(values) for name, values in {**_LASTING, **_PLANE, **_DAY}.items()} | hiding
+    assert all(len(values) > 1 for name, values in played.items() if name not in hiding)
+    assert all(getattr(Switches(), name) not in values for name, values in hiding.items())
     assert {one.name for one in fields(Switches)} == {*played, *STORMY, *UNPLAYED}
     assert not (played.keys() | set(STORMY)) & UNPLAYED.keys()
 

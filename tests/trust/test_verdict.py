@@ -37,7 +37,7 @@ from tests.trust.seen_past import (
     history_differences,
     run_differences,
 )
-from tests.trust.shown_pods import child_differences, views, pod_differences, resource_differences
+from tests.trust.shown_pods import child_differences, pod_differences, resource_differences, views
 from tests.trust.verdict import (
     NOT_COMPARED,
     REBUILT_ALONE,

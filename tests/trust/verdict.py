@@ -32,6 +32,7 @@ from tests.behaviour.scene import Scene
 from tests.behaviour.usage import charge_differences, usage_differences
 from tests.trust.covered import Key, coverage_differences
 from tests.trust.had import Offer, lost_instants
+from tests.trust.hidden import life_differences
 from tests.trust.seen_past import (
     OF_RUNS,
     Look,
@@ -40,7 +41,7 @@ from tests.trust.seen_past import (
     history_differences,
     run_differences,
 )
-from tests.trust.shown_pods import OF_PODS, child_differences, views, pod_differences, resource_differences
+from tests.trust.shown_pods import OF_PODS, child_differences, pod_differences, resource_differences, views
 from transforms.sql import literal
 
 _SHOWN: Final = 5
@@ -128,7 +129,7 @@ def judge_gpu_seconds(verdict: Verdict, here: Scene, looks: list[Look], unsure: 
         verdict.none("charges that are wrong", charge_differences(here))
 
 
-def gpu_second_differences(here: Scene, *, hides: bool = False) -> list[str]:
+def gpu_second_differences(here: Scene) -> list[str]:
     """Say which columns of `pod_lifecycle` are wrong.
 
     What was allocated, and what was not seen as allocated, are together all that the pod held.
@@ -149,11 +150,6 @@ def gpu_second_differences(here: Scene, *, hides: bool = False) -> list[str]:
             "ended_at": None if life.ended is None else moment(life.ended),
             "unseen_seconds": None if ran is None else unseen,
         }
-        if hides:
-            wanted[life.pod.id] = {
-                column: value if told.get(life.pod.id, {}).get(column) is not None else None
-                for column, value in wanted[life.pod.id].items()
-            }
     return row_differences({pod_id: row for pod_id, row in told.items() if pod_id in wanted}, wanted)
 
 
@@ -176,12 +172,14 @@ def judge_samples(
     unsure: Collection[str],
     is_withheld: Callable[[Row], bool],
     nan_share: float,
+    is_dated: bool = True,
 ) -> int:
     """Every sample that the control plane ever had, or a reason why not; returns how many are of distributions.
 
     Of a pod and metric that are withheld, how much is lost depends on who was deleted when, or on when the control
     plane was asked first, so that no more can be wanted than its reason, and that nobody could have it. Of the pods in
-    `unsure` nobody can say when the control plane knew them.
+    `unsure` nobody can say when the control plane knew them. Unless all is dated, nobody can say which samples a run
+    had to want, or that a pod had a GPU: what came must be so, and of what did not, the reason told.
     """
     series, histograms = ([name for name in types if gauges()[name].is_histogram is kind] for kind in (False, True))
     truth = true_samples(here, since, here.clock.now(), series, resolution)
@@ -206,11 +204,13 @@ def judge_samples(
     in_truth = truth.num_rows + buckets.num_rows
     verdict.at_least("samples in the truth", in_truth, 1_000)
     verdict.none("series with samples lost and no reason told", untold)
+    verdict.none("texts and labels of samples that were not given", label_differences(here, nan_share))
+    verdict.none("series with samples made up, repeated or wrong", [str(one) for one in odd if one.what != "lost"])
+    if not is_dated:
+        return int(buckets.num_rows)
     avoidable = offer.avoidable_losses(lost_instants(here, truth, buckets), unsure)
     verdict.none("series with samples lost that were given, or that no run asked for when it could", avoidable)
     verdict.none("rows of coverage that are not so", coverage_differences(here, types, since, resolution, lost))
-    verdict.none("texts and labels of samples that were not given", label_differences(here, nan_share))
-    verdict.none("series with samples made up, repeated or wrong", [str(one) for one in odd if one.what != "lost"])
     verdict.none("hours that are not what their samples come to", hour_differences(here, truth))
     share = (told.total() - withheld) / max(in_truth, 1)
     by_reason = ", ".join(f"{samples:,} {status}" for status, samples in told.most_common()) or "none"
@@ -235,6 +235,17 @@ def judge_past(verdict: Verdict, here: Scene, looks: Sequence[Look], unsure: set
     """What was seen when: not of `revived` pods, and of those in `unsure` nobody can say which looks saw them."""
     differ = history_differences(here, looks, unsure, revived)
     verdict.none("stretches of history that were not so, or were not told", differ)
+    verdict.none("rows of cluster_pods that never were so", cluster_pod_differences(here, looks, unsure, revived))
+
+
+def judge_hidden(verdict: Verdict, here: Scene, looks: Sequence[Look], unsure: set[str], revived: set[str]) -> None:
+    """What follows from fields of which some are hidden for good.
+
+    The other tables that follow from them are held against their rebuild alone: a history without its instants is what
+    each look saw, and a charge without its project is nobody's.
+    """
+    differ = life_differences(here, looks, unsure | revived)
+    verdict.none("waits, runs and GPU-seconds that do not follow from what was shown", differ)
     verdict.none("rows of cluster_pods that never were so", cluster_pod_differences(here, looks, unsure, revived))
 
 
