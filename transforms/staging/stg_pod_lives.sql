@@ -19,7 +19,7 @@ last_run as (
     from raw_runs
 ),
 
-others as (
+goings_on as (
     select
         pod_id,
         max(version_index) filter (where not is_deleted) as last_undeleted,
@@ -29,14 +29,18 @@ others as (
     group by pod_id
 ),
 
--- Versions come after an end too: what tells of it is the first of those that do to the last.
+-- Versions come after an end too: it was shown first by the one after the last that knew nothing of it.
 shown as (
     select
         pod_id,
-        min(observed_at) filter (where version_index > coalesce(last_undeleted, -1)) as deleted_since,
-        min(observed_at) filter (where version_index > coalesce(last_unfinished, -1)) as finished_since
+        min(stg_pod_versions.observed_at) filter (
+            where stg_pod_versions.version_index > coalesce(goings_on.last_undeleted, -1)
+        ) as deleted_since,
+        min(stg_pod_versions.observed_at) filter (
+            where stg_pod_versions.version_index > coalesce(goings_on.last_unfinished, -1)
+        ) as finished_since
     from stg_pod_versions
-    inner join others using (pod_id)
+    inner join goings_on using (pod_id)
     group by pod_id
 ),
 
