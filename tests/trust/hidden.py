@@ -53,8 +53,8 @@ def _of_pod(here: Scene, life: Life, pod: Row, looks: Sequence[Look], *, is_sure
     ran = shown.run_seconds()
     if told["run_seconds"] != ran:
         yield "run_seconds", ran
-    # Of a pod that has started nobody can say how long it waited, without its start.
-    waited = None if start is None and life.started is not None else shown.wait_seconds()
+    # Of one that may have started nobody can say how long it waited, without its start.
+    waited = shown.wait_seconds() if start is not None or pod["phase"] == "Pending" else None
     if told["wait_seconds"] != waited:
         yield "wait_seconds", waited
     asked = None if ran is None or pod["requested_gpu"] is None else ran * pod["requested_gpu"]
@@ -72,7 +72,7 @@ def _held(shown: Life, pod: Row) -> Iterator[tuple[str, object]]:
     elif ran is None:
         # What it held before anybody looked is not known, nor since when.
         most = gpus * (shown.until - shown.created) / SECOND
-        if held is not None and not 0 <= held <= most:
+        if held is not None and not 0 <= held <= most + _ROUNDING:
             yield "allocated_gpu_seconds", f"at most {most}"
     elif pod["allocated_gpu"] is None:
         if (held, unseen) != (None, ran):

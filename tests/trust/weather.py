@@ -102,7 +102,7 @@ _HIDING: Final[Mapping[str, Any]] = {
 # What a storm switches.
 STORMY: Final = ("faults", "forbidden", "hidden_projects", "counts_hidden")
 # Switches that a soak leaves alone, and why.
-UNPLAYED: Final = {"refusal_status": "credentials are never wrong here; the faults of each endpoint have it"}
+UNPLAYED: Final = {"refusal_status": "credentials are never wrong here; the tests of signing in have it"}
 
 
 def outages(rng: Random, start: datetime, days: float) -> tuple[Outage, ...]:
