@@ -71,6 +71,24 @@ def told_by_runs(files: DuckDBFiles, build: Build, later: Sequence[float]) -> li
     return told
 
 
+@pytest.mark.parametrize(
+    ("fields", "asked", "told"),
+    [
+        ({}, [], ("pending", "not asked yet")),
+        ({}, ["GPU"], ("not_found", "the control plane no longer knows the pod")),
+        ({"k8s_phase": "Running", "completed_at": None}, [], ("ok", None)),
+    ],
+    ids=["over", "over and gone", "running"],
+)
+def test_the_end_of_a_pod_that_is_over_is_not_had_before_it_was_asked_for(
+    files: DuckDBFiles, build: Build, fields: Row, asked: list[str], told: tuple[str, str | None]
+) -> None:
+    gone = [window("not_found", asked=json.dumps([metric])) for metric in asked]
+    had = window("ok", until=-0.5, observed=2)
+    files.load("1", pods=[ended(**fields)], metric_windows=[had, *gone], runs=[asking(2)])
+    assert coverage(refreshed(build, files.store))[-1] == ("LOAD", *told)
+
+
 def test_what_failed_is_given_up_when_the_api_has_forgotten(files: DuckDBFiles, build: Build) -> None:
     failed = [window("failed", observed=5 + number, attempt=number + 1) for number in range(3)]
     files.load("1", pods=[ended()], metric_windows=failed, runs=[asking(10)])
@@ -93,8 +111,12 @@ def test_what_failed_is_given_up_when_the_api_has_forgotten(files: DuckDBFiles, 
         ({}, ["not_found"], ["not_found", "not_found"]),
         ({}, [], ["pending", "pending"]),
         ({"workload_id": None}, [], ["pending", "expired"]),
-        # Deleted, and the API does not say when.
-        ({"completed_at": None, "is_deleted": True, "k8s_phase": "Running"}, ["failed"] * 3, ["failed", "expired"]),
+        # Deleted, and the API does not say when: that was as it was read.
+        (
+            {"completed_at": None, "is_deleted": True, "k8s_phase": "Running", "observed": 0},
+            ["failed"] * 3,
+            ["failed", "expired"],
+        ),
     ],
 )
 def test_what_cannot_be_had_does_not_stay_open(
@@ -143,7 +165,8 @@ def test_what_came_of_a_window_stays_although_its_parts_are_not_answered(
 
 @pytest.mark.parametrize("until", [-2, -1])
 def test_what_was_never_asked_for_is_no_part_of_a_step(files: DuckDBFiles, build: Build, until: float) -> None:
-    files.load("1", pods=[ended()], metric_windows=[window("ok", until=until)], runs=[asking(10)])
+    running = ended(k8s_phase="Running", completed_at=None)
+    files.load("1", pods=[running], metric_windows=[window("ok", until=until)], runs=[asking(2)])
     told = ("pending", "not asked yet") if until == -2 else ("ok", None)
     assert coverage(refreshed(build, files.store)) == [("LOAD", *told)]
 

@@ -133,7 +133,8 @@ class _Series:
             "failed": has_failed,
             "expired": has_failed,
             "pending": is_short or has_failed or words.startswith("not returned: "),
-            "disabled": is_short,
+            # Likewise of a type that is off, which is not asked for.
+            "disabled": is_short or self.life.ended is not None,
         }.get(status, False)
 
 

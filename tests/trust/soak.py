@@ -27,8 +27,7 @@ from bench.rounds import Goal
 from pipelines.run import RunResult
 from simulator import WorldConfig
 from simulator.instants import SECOND
-from simulator.world.metrics import gauges
-from sources.runai.catalogue import resolve
+from sources.runai.catalogue import CATALOGUE, resolve
 from sources.runai.errors import RunaiError
 from sources.runai.reading.referee import ROTATION_DAYS
 from sources.runai.versions import version_of
@@ -206,7 +205,9 @@ class Soak:
         )
         judge_accounts(verdict, here, log.results, log.failures.total())
         judge_rebuild(verdict, here)
-        judge_events(verdict, sum(plan.gaps) / 24, len(plan.gaps), self._events() | {"buckets and percentiles": spread})
+        # The basic types have none.
+        spreads = {"buckets and percentiles": spread} if plan.metrics == "all" else {}
+        judge_events(verdict, sum(plan.gaps) / 24, len(plan.gaps), self._events() | spreads)
         requests = [result.requests for result in log.results]
         files = {stat.st_ino: stat.st_size for stat in (file.lstat() for file in here.data_dir.rglob("*"))}
         verdict.said += [
@@ -252,7 +253,8 @@ class Soak:
     def _offer(self) -> Offer:
         """What the runs that went well could have, of what was never switched off."""
         seen = self._weather.seen
-        off = {metric for metric, gauge in gauges().items() if gauge.is_advanced and False in seen["advanced_metrics"]}
+        # A type that may be off, and is left out of an answer, is tried again a day later.
+        off = {name for name, one in CATALOGUE.items() if one.is_profiling and False in seen["advanced_metrics"]}
         readings = [replace(reading, types=reading.types - off) for reading in self._log.readings]
         days = min((days for days in seen["metric_retention_days"] if days is not None), default=None)
         keeping = Keeping(of_deleted=False not in seen["metrics_of_deleted"], days=days)

@@ -134,8 +134,10 @@ measured as (
             coalesce(metric_spans.covered_seconds, 0) + coalesce(gaps.covered_seconds, 0)
         ) as covered_seconds,
         coalesce(metric_spans.resolution_seconds, 0) as resolution_seconds,
+        -- Of a pod that is over the last step is asked for too, however short.
         coalesce(
-            metric_spans.asked_to + metric_spans.resolution_seconds * interval '1 second' < lives.wanted_to, true
+            metric_spans.asked_to + to_seconds(if(lives.is_over, 0, metric_spans.resolution_seconds)) < lives.wanted_to,
+            true
         ) as is_behind,
         case
             when lives.workload_id is null then 'the API names no workload of the pod, which it takes to ask'
