@@ -136,7 +136,8 @@ measured as (
         coalesce(metric_spans.resolution_seconds, 0) as resolution_seconds,
         -- Of a pod that is over the last step is asked for too, however short.
         coalesce(
-            metric_spans.asked_to + to_seconds(if(lives.is_over, 0, metric_spans.resolution_seconds)) < lives.wanted_to,
+            metric_spans.asked_to
+            + if(lives.is_over, 0, metric_spans.resolution_seconds) * interval '1 second' < lives.wanted_to,
             true
         ) as is_behind,
         case
