@@ -203,7 +203,7 @@ class Meddler:
         self._calls = self._expired_at = self._issued_at = self._begun_at = 0
         self._deeds = {
             "a tie is born": (4, self._bear),
-            "a crowd is born": (0.3, self._crowd),
+            "a crowd is born": (0.1, self._crowd),
             "late ones appear": (6, self._come_late),
             "some finish": (8, self._finish),
             "some are deleted": (8, self._delete),
