@@ -111,6 +111,17 @@ def test_broken_rows(plane: Plane) -> None:
     )
 
 
+def test_who_is_named_can_be_read(plane: Plane) -> None:
+    plane.switch(broken_rows=0.5)
+    named = {}
+    for verbosity in ("brief", "full"):
+        shown = plane.get(PODS, limit=500, verbosity=verbosity)["pods"]
+        named[verbosity] = set(plane.simulator.requests[-1].named)
+    readable = {row["id"] for row in shown if isinstance(row, dict) and isinstance(row.get("id"), str)}
+    assert named == {"brief": set(), "full": readable}
+    assert 0 < len(readable) < len(shown)
+
+
 @pytest.mark.parametrize(
     ("switches", "created"),
     [

@@ -73,13 +73,15 @@ def lost_instants(here: Scene, truth: pa.Table, buckets: pa.Table) -> dict[Key, 
 class Offer:
     """What there was to be had: by the runs that went well, from a control plane that keeps samples for so long.
 
-    `step` is the microseconds between samples.
+    `step` is the microseconds between samples. Of the series in `off`, the type was left out of an answer, and may be
+    switched off for all that one knows: it is tried again a day later.
     """
 
     here: Scene
     readings: Sequence[Reading]
     keeping: Keeping
     step: int
+    off: Collection[Key] = ()
 
     def avoidable_losses(self, lost: Mapping[Key, Ints], unsure: Collection[str]) -> list[str]:
         """Say which of these instants were given, or could have been had in a run that did not ask for them.
@@ -124,6 +126,8 @@ class Offer:
             if metric in one.served:
                 was_given |= (one.first <= instants) & (instants <= one.last)
         yield "were given", was_given
+        if (pod.id, metric) in self.off:
+            return
         could = [(begin, had) for begin, had in self._could_be_had(pod, metric, instants) if had.any()]
         was_asked = window_to > _NEVER
         yield "were never asked for", ~was_asked & _any((had for _, had in could), len(instants))

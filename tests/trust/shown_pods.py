@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from kubernetes.utils.quantity import parse_quantity
 
-from simulator import Switches, TruthPod
+from simulator import TruthPod
 from simulator.contract import Contract
 from simulator.instants import SECOND, Stamps, micros
 from simulator.service.disguise import Disguise
@@ -38,7 +38,6 @@ _TEXTS: Final = SAME | {
 _INSTANTS: Final = INSTANTS | {"updated_at": "updatedAt"}
 _AMOUNTS: Final = {"gpu": "gpu", "gpu_memory": "gpuMemory", "cpu": "cpu", "cpu_memory": "cpuMemory"}
 _UNITS: Final = {"gpu": "gpu", "cpu": "cores", "gpu_memory": "bytes", "cpu_memory": "bytes"}
-_HIDING: Final = ("nulls", "absences", "unknown_phases", "odd_quantities")
 _NAMES: Final = ("workload_name", "project_name")
 _COLUMNS: Final = {"gpu": "gpu", "gpu_memory": "gpu_memory_bytes", "cpu": "cpu_cores", "cpu_memory": "cpu_memory_bytes"}
 OF_PODS: Final = {
@@ -62,16 +61,18 @@ class View:
 
 
 def views(here: Scene, versions: Sequence[str]) -> list[View]:
-    """Every view that a control plane of these versions may have given of a pod that it shows no more."""
+    """Every view that a control plane of these versions may have given of a pod that it shows no more.
+
+    It is at rest: what it hides or alters now, it always did.
+    """
     switches = here.simulator.switches
     habits = {
         "stamps": Stamps(switches.fraction_digits),
         "keeps_allocation": switches.keeps_allocation,
         "shows_deleted_at": switches.shows_deleted_at,
     }
-    hiding = Switches(**{name: getattr(switches, name) for name in _HIDING})
     return [
-        View(Manner.of(contract, deletion_is_update=is_update, **habits), Disguise(contract, hiding))
+        View(Manner.of(contract, deletion_is_update=is_update, **habits), Disguise(contract, switches))
         for contract, is_update in product(map(Contract, versions), (True, False))
     ]
 
@@ -124,9 +125,7 @@ def resource_differences(here: Scene, known: Sequence[View]) -> list[str]:
             allocated.setdefault(row["pod_id"], {})[key] = (*about, row["allocated"], row["allocated_text"])
     said = [f"{pod_id}: made up" for pod_id in (requested.keys() | allocated.keys()) - here.pods().keys()]
     for pod_id, truth in shown.items():
-        parts = [
-            (_payload(truth, view).get("requestedResources") or {}, _ever_allocated(truth, view)) for view in known
-        ]
+        parts = [(_asked(_payload(truth, view)), _ever_allocated(truth, view)) for view in known]
         was_asked = [dict(_requested(asked, other)) for asked, held in parts for other in (held, None)]
         if (found := requested.get(pod_id, {})) not in was_asked:
             said.append(f"{pod_id}: requested {found}, not {was_asked[-1]}")
@@ -194,7 +193,7 @@ _CHILDREN: Final[dict[str, tuple[str, Callable[[Row], Iterable[Row]]]]] = {
 
 def _columns(truth: TruthPod, view: View) -> Row:
     given = _payload(truth, view)
-    asked, held = given.get("requestedResources") or {}, _ever_allocated(truth, view)
+    asked, held = _asked(given), _ever_allocated(truth, view)
     amounts = {
         f"{kind}_{_COLUMNS[name]}": _number(name, part.get((name, False), (None, None, None))[2])
         for kind, part in (("requested", dict(_requested(asked, held))), ("allocated", dict(_allocated(held, asked))))
@@ -218,6 +217,10 @@ def _columns(truth: TruthPod, view: View) -> Row:
 
 def _payload(truth: TruthPod, view: View) -> Row:
     return view.payload(truth.pod, truth.pod.flags(truth.at))
+
+
+def _asked(given: Row) -> Row:
+    return given.get("requestedResources") or {}
 
 
 def _ever_allocated(truth: TruthPod, view: View) -> Row | None:

@@ -27,6 +27,7 @@ from bench.rounds import Goal
 from pipelines.run import RunResult
 from simulator import WorldConfig
 from simulator.instants import SECOND
+from simulator.world.metrics import gauges
 from sources.runai.catalogue import CATALOGUE, resolve
 from sources.runai.errors import RunaiError
 from sources.runai.reading.referee import ROTATION_DAYS
@@ -38,10 +39,11 @@ from tests.trust.seen_past import Look, cluster_lists
 from tests.trust.verdict import (
     Verdict,
     judge_accounts,
+    judge_cluster_pods,
     judge_events,
     judge_gpu_seconds,
     judge_hidden,
-    judge_past,
+    judge_history,
     judge_pods,
     judge_rebuild,
     judge_samples,
@@ -185,10 +187,11 @@ class Soak:
         revived = self._meddler.revived
         unsure = self._hidden() | self._weather.broken(here.world)
         if plan.hides:
-            judge_hidden(verdict, here, log.looks, unsure, revived)
+            judge_hidden(verdict, here, log.looks, unsure | revived)
         else:
             judge_gpu_seconds(verdict, here, log.looks, self._hidden() | revived, plan.resolution)
-            judge_past(verdict, here, log.looks, unsure, revived)
+            judge_history(verdict, here, log.looks, unsure, revived)
+        judge_cluster_pods(verdict, here, log.looks, unsure, revived)
         types = resolve(plan.metrics, version_of(NEW))
         nan_share = max(self._weather.seen["nan_samples"])
         spread = judge_samples(
@@ -253,12 +256,16 @@ class Soak:
     def _offer(self) -> Offer:
         """What the runs that went well could have, of what was never switched off."""
         seen = self._weather.seen
-        # A type that may be off, and is left out of an answer, is tried again a day later.
-        off = {name for name, one in CATALOGUE.items() if one.is_profiling and False in seen["advanced_metrics"]}
+        off = {metric for metric, gauge in gauges().items() if gauge.is_advanced and False in seen["advanced_metrics"]}
         readings = [replace(reading, types=reading.types - off) for reading in self._log.readings]
         days = min((days for days in seen["metric_retention_days"] if days is not None), default=None)
         keeping = Keeping(of_deleted=False not in seen["metrics_of_deleted"], days=days)
-        return Offer(self._here, readings, keeping, self._plan.resolution * SECOND)
+        told_off = {
+            (row["pod_id"], row["metric"])
+            for row in self._here.rows("pod_metric_coverage")
+            if row["status"] == "disabled" and CATALOGUE[row["metric"]].is_profiling
+        }
+        return Offer(self._here, readings, keeping, self._plan.resolution * SECOND, told_off)
 
     def _is_withheld(self, row: Row) -> bool:
         """Whether the control plane alone decided how much is lost of a row of `pod_metric_coverage`."""

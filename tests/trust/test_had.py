@@ -69,3 +69,5 @@ def test_what_came_short_and_was_not_asked_for_again_is_told(
         found = offer.avoidable_losses({(pod.id, metric): np.array([instant])}, ())
         assert [line.partition(": 1 ")[2].partition(", ")[0] for line in found] == said
         assert offer.avoidable_losses({(pod.id, metric): np.array([instant])}, {pod.id}) == []
+        off = replace(offer, off={(pod.id, metric)}).avoidable_losses({(pod.id, metric): np.array([instant])}, ())
+        assert len(off) == said.count("were given")

@@ -14,10 +14,10 @@ from tests.trust.hidden import life_differences
 from tests.trust.seen_past import Look
 from tests.trust.shown_pods import child_differences, pod_differences, resource_differences, views
 from tests.trust.test_verdict import copied
-from tests.trust.weather import _HIDING
+from tests.trust.weather import HIDING
 
 VERSIONS = ("2.21",)
-HIDES = Switches(**{**_HIDING, "keeps_allocation": True, "nulls": 0.2, "absences": 0.2})
+HIDES = Switches(**{**HIDING, "keeps_allocation": True, "nulls": 0.2, "absences": 0.2})
 _ONE = "where pod_id = (select min(pod_id) from pod_lifecycle where {} is not null)"
 
 

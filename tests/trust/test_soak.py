@@ -13,7 +13,7 @@ from simulator import Switches
 from sources.runai.reading.referee import ROTATION_DAYS
 from tests.trust.soak import AGE, Plan, hidden_fields, hourly, random_times, soak
 from tests.trust.verdict import rebuild_differences
-from tests.trust.weather import _DAY, _HIDING, _LASTING, _PLANE, STORMY, UNPLAYED, Weather
+from tests.trust.weather import _DAY, _LASTING, _PLANE, HIDING, STORMY, UNPLAYED, Weather
 
 SAMPLES = (
     Plan("hourly", 1, "duckdb", (1.0,) * 3, pods=40, meddling=0.3, rest=(1.0, 25.0)),
@@ -70,7 +70,7 @@ def test_the_soaks_of_a_seed_play_every_value_of_every_switch_or_say_why_not(see
         weather.upgrade()
         for name, values in weather.seen.items():
             played[name] = played.get(name, set()) | values
-    hiding = {name: {value} for name, value in _HIDING.items()}
+    hiding = {name: {value} for name, value in HIDING.items()}
     assert played == {name: set(values) for name, values in {**_LASTING, **_PLANE, **_DAY}.items()} | hiding
     assert all(len(values) > 1 for name, values in played.items() if name not in hiding)
     assert all(getattr(Switches(), name) not in values for name, values in hiding.items())

@@ -231,22 +231,27 @@ def most_lost(odd: Iterable[Odd]) -> Counter[Key]:
     return lost
 
 
-def judge_past(verdict: Verdict, here: Scene, looks: Sequence[Look], unsure: set[str], revived: set[str]) -> None:
+def judge_history(verdict: Verdict, here: Scene, looks: Sequence[Look], unsure: set[str], revived: set[str]) -> None:
     """What was seen when: not of `revived` pods, and of those in `unsure` nobody can say which looks saw them."""
     differ = history_differences(here, looks, unsure, revived)
     verdict.none("stretches of history that were not so, or were not told", differ)
+
+
+def judge_cluster_pods(
+    verdict: Verdict, here: Scene, looks: Sequence[Look], unsure: set[str], revived: set[str]
+) -> None:
+    """Likewise what the deprecated lists told of."""
     verdict.none("rows of cluster_pods that never were so", cluster_pod_differences(here, looks, unsure, revived))
 
 
-def judge_hidden(verdict: Verdict, here: Scene, looks: Sequence[Look], unsure: set[str], revived: set[str]) -> None:
+def judge_hidden(verdict: Verdict, here: Scene, looks: Sequence[Look], unsure: set[str]) -> None:
     """What follows from fields of which some are hidden for good.
 
     The other tables that follow from them are held against their rebuild alone: a history without its instants is what
     each look saw, and a charge without its project is nobody's.
     """
-    differ = life_differences(here, looks, unsure | revived)
+    differ = life_differences(here, looks, unsure)
     verdict.none("waits, runs and GPU-seconds that do not follow from what was shown", differ)
-    verdict.none("rows of cluster_pods that never were so", cluster_pod_differences(here, looks, unsure, revived))
 
 
 def judge_accounts(verdict: Verdict, here: Scene, results: Sequence[RunResult], failed: int) -> None:

@@ -90,7 +90,7 @@ _DAY: Final[Mapping[str, tuple[Any, ...]]] = {
 }
 # What hides or alters fields for good: of a pod that is over no truth is ever told, and no duration is exact. With it
 # goes what loses pods where nobody runs for a week.
-_HIDING: Final[Mapping[str, Any]] = {
+HIDING: Final[Mapping[str, Any]] = {
     "nulls": 0.1,
     "absences": 0.1,
     "unknown_phases": 0.05,
@@ -116,7 +116,7 @@ def outages(rng: Random, start: datetime, days: float) -> tuple[Outage, ...]:
 class Weather:
     """Deals the switches of a control plane, and notes which were ever on.
 
-    With the turns 0 and 1 of a seed, each switch has had each of its values.
+    With the turns 0 and 1 of a seed, each switch has had each of its values, but those that hide.
     """
 
     def __init__(self, seed: int, turn: int, *, hides: bool = False) -> None:
@@ -124,7 +124,7 @@ class Weather:
         self.seen: dict[str, set[Any]] = {}
         # Those whose pods could not be seen for a run.
         self.hidden_projects: set[str] = set()
-        self._lasting = self._deal(_LASTING, turn) | (self._noted(dict(_HIDING)) if hides else {})
+        self._lasting = self._deal(_LASTING, turn) | (self._noted(dict(HIDING)) if hides else {})
         self._plane = self._deal(_PLANE, turn)
 
     def upgrade(self) -> None:

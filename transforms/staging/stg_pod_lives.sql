@@ -19,28 +19,31 @@ last_run as (
     from raw_runs
 ),
 
-goings_on as (
+-- Versions come after an end too, and it may be taken back: what shows it is the first of those that all do.
+readings as (
     select
         pod_id,
-        max(version_index) filter (where not is_deleted) as last_undeleted,
-        max(version_index) filter (where phase is distinct from 'Succeeded' and phase is distinct from 'Failed')
-            as last_unfinished
+        observed_at,
+        bool_and(is_deleted) over onwards as stays_deleted,
+        bool_and(coalesce(phase in ('Succeeded', 'Failed'), false)) over onwards as stays_finished
     from stg_pod_versions
-    group by pod_id
+    where
+        pod_id in (
+            select known_pods.pod_id from known_pods
+            where known_pods.completed_at is null and known_pods.deleted_at is null
+        )
+    window
+        onwards as (
+            partition by pod_id order by version_index rows between current row and unbounded following
+        )
 ),
 
--- Versions come after an end too: it was shown first by the one after the last that knew nothing of it.
 shown as (
     select
         pod_id,
-        min(stg_pod_versions.observed_at) filter (
-            where stg_pod_versions.version_index > coalesce(goings_on.last_undeleted, -1)
-        ) as deleted_since,
-        min(stg_pod_versions.observed_at) filter (
-            where stg_pod_versions.version_index > coalesce(goings_on.last_unfinished, -1)
-        ) as finished_since
-    from stg_pod_versions
-    inner join goings_on using (pod_id)
+        min(observed_at) filter (where stays_deleted) as deleted_since,
+        min(observed_at) filter (where stays_finished) as finished_since
+    from readings
     group by pod_id
 ),
 
@@ -61,7 +64,7 @@ ends as (
         ) as ended_at
     from known_pods
     inner join stg_pod_versions as latest on known_pods.pod_id = latest.pod_id and latest.is_latest
-    inner join shown on known_pods.pod_id = shown.pod_id
+    left join shown on known_pods.pod_id = shown.pod_id
     left join stg_pod_starts on known_pods.pod_id = stg_pod_starts.pod_id
 ),
 
