@@ -364,7 +364,7 @@ def _publish(result: RunResult, layout: Layout, build: Build, warehouse: Warehou
     result.build_seconds = time.perf_counter() - began
     progress.stage("publish")
     began = time.perf_counter()
-    publish(layout, build, result.build, result.findings, VERSION)
+    result.findings = publish(layout, build, result.build, result.findings, VERSION).warnings
     result.publish_seconds = time.perf_counter() - began
     result.as_of = result.build.as_of or result.as_of
     result.finished_at = datetime.now(UTC)

@@ -29,6 +29,7 @@ DATABASE = "runai.duckdb"
 MANIFEST = "manifest.json"
 REPORT = "report.html"
 _UNFINISHED = ".unfinished-"
+_NO_CHARTS = "report_without_charts"
 _KEPT = timedelta(hours=24)
 _KEPT_ON_A_SMALL_DISK = timedelta(hours=2)
 _STAMP = "%Y%m%dT%H%M%SZ"
@@ -49,6 +50,8 @@ def publish(
 ) -> Generation:
     """Write a generation and point `published` at it, atomically; a kill at any moment leaves the one before.
 
+    Where charts cannot be drawn, its report has none, and a warning more says so: no table waits for a picture.
+
     Raises PublicationStopped where the audit found an error, and RunsForgotten where the one before knows runs that raw
     does not. Old generations that nobody should read any more go.
     """
@@ -68,7 +71,7 @@ def publish(
         build.copy_marts(unfinished / DATABASE)
         _show_series(unfinished, layout.generations / name)
         manifest = _manifest(build, built, findings, version)
-        (unfinished / REPORT).write_bytes(_render(unfinished, manifest))
+        warnings = [*findings, *_write_report(unfinished, manifest)]
         manifest["files"] = _files(unfinished)
         (unfinished / MANIFEST).write_bytes(_as_json(manifest))
         _sync(unfinished)
@@ -79,7 +82,7 @@ def publish(
     _point(layout, layout.generations / name)
     build.note_published(name)
     prune_generations(layout)
-    return Generation(layout.generations / name, built.as_of, list(findings))
+    return Generation(layout.generations / name, built.as_of, warnings)
 
 
 def require_published_runs(layout: Layout, build: Build) -> None:
@@ -127,7 +130,8 @@ def current(layout: Layout) -> Path | None:
 def renew_report(layout: Layout) -> Path:
     """Write the report of the published generation again, from its tables; return where it is.
 
-    Raises ReportFailed where nothing was published yet, or by a version that knew no reports.
+    Raises ReportFailed where nothing was published yet, or by a version that knew no reports, and where charts cannot
+    be drawn.
     """
     folder = current(layout)
     if folder is None:
@@ -138,6 +142,7 @@ def renew_report(layout: Layout) -> Path:
         raise ReportFailed(f"{folder / MANIFEST} is damaged: rebuild, or run, first") from error
     if "warnings" not in manifest:
         raise ReportFailed("what is published comes from a version that knew no reports: rebuild, or run, first")
+    manifest["warnings"] = [warning for warning in manifest["warnings"] if warning["name"] != _NO_CHARTS]
     content = _render(folder, manifest)
     _replace(folder / REPORT, content)
     manifest["files"][REPORT] = len(content)
@@ -253,9 +258,22 @@ def _as_json(manifest: dict[str, Any]) -> bytes:
     return f"{json.dumps(manifest, indent=2, default=str)}\n".encode()
 
 
-def _render(folder: Path, manifest: dict[str, Any]) -> bytes:
+def _write_report(folder: Path, manifest: dict[str, Any]) -> list[Finding]:
+    """Write the report, if need be without charts; return what the manifest and the page warn of then."""
+    warnings = []
+    try:
+        content = _render(folder, manifest)
+    except ReportFailed as error:
+        warnings = [Finding(_NO_CHARTS, "warn", f"{error}; the report has its tables alone", 1, [])]
+        manifest["warnings"] += map(asdict, warnings)
+        content = _render(folder, manifest, with_charts=False)
+    (folder / REPORT).write_bytes(content)
+    return warnings
+
+
+def _render(folder: Path, manifest: dict[str, Any], *, with_charts: bool = True) -> bytes:
     with duckdb.connect(str(folder / DATABASE), read_only=True) as con:
-        return report.render(con, manifest).encode()
+        return report.render(con, manifest, with_charts=with_charts).encode()
 
 
 def _replace(path: Path, content: bytes) -> None:

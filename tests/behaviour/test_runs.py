@@ -7,8 +7,11 @@ import duckdb
 import pytest
 
 from pipelines.run import rebuild
+from pipelines.summary import warnings_of
 from tests.behaviour.scene import OBSERVED, Scene, scene
 from tests.behaviour.truth import differences, offered
+from transforms import ReportFailed
+from transforms.report import charts
 
 OF_METRICS = (
     *("pod_metrics", "pod_metrics_hourly", "pod_metric_coverage"),
@@ -74,6 +77,21 @@ def test_incremental_equals_rebuild(here: Scene) -> None:
     before = here.published(without=())
     rebuild(here.settings())
     assert here.published(without=()) == before
+
+
+def test_a_run_publishes_without_the_charts_that_it_cannot_draw(one: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    one.run()
+    one.advance(hours=6)
+
+    def fail(_: object) -> list[str]:
+        raise ReportFailed("the charts could not be drawn: no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(charts, "_drawn", fail)
+        result = one.run()
+    assert "the charts could not be drawn: no; the report has its tables alone" in warnings_of(result)
+    assert differences(one.pods(), offered(one.world, one.clock.now())) == []
+    assert [text for text in warnings_of(one.run()) if "charts" in text] == []
 
 
 def test_a_fresh_machine_with_only_the_destination_goes_on(here: Scene, tmp_path: Path) -> None:

@@ -54,8 +54,11 @@ def draw(found: Mapping[str, Sequence[Row]]) -> dict[str, Markup]:
         if shown
     }
     drawn = dict.fromkeys(rows, Markup())
-    for (chart, look), svg in zip(wanted, _drawn(list(wanted.values())), strict=True):
-        drawn[chart] += _cleaned(svg, look)
+    try:
+        for (chart, look), svg in zip(wanted, _drawn(list(wanted.values())), strict=True):
+            drawn[chart] += _cleaned(svg, look)
+    except (OSError, ET.ParseError) as error:
+        raise ReportFailed(f"the charts could not be drawn: {error}") from error
     return drawn
 
 

@@ -26,18 +26,18 @@ _CLASSES: Final = {
 _ENDS: Final = ("succeeded", "failed", "completed", "deleted", "vanished")
 
 
-def render(con: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> str:
-    """Return the page as HTML.
+def render(con: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], *, with_charts: bool = True) -> str:
+    """Return the page as HTML; its tables hold all that its charts show.
 
     `con` reads the published tables; of the manifest, `version`, `as_of`, `published_at`, `time_zone` and `warnings`
-    are told.
+    are told. Raises ReportFailed where the charts cannot be drawn.
     """
     found = answers(con, as_of=manifest["as_of"], time_zone=manifest["time_zone"])
     waits = found["waits"]
     page = _environment().get_template("page.html")
     return page.render(
         manifest=manifest,
-        charts=charts.draw(found),
+        charts=charts.draw(found) if with_charts else {},
         total=found["totals"][0],
         days=found["days"],
         projects=found["projects"],

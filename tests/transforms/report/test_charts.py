@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from math import nan
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -138,6 +139,18 @@ def test_one_drawing_is_for_phones_and_its_words_are_no_smaller() -> None:
 def test_what_cannot_be_drawn_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(charts, "_read", lambda _: {"mark": "nonsense"})
     with pytest.raises(ReportFailed, match="the charts could not be drawn: TypeError: Cannot read"):
+        drawn("days", DAYS)
+
+
+def test_a_program_that_cannot_be_started_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/there/is/no/python")
+    with pytest.raises(ReportFailed, match=r"the charts could not be drawn: .*No such file"):
+        drawn("days", DAYS)
+
+
+def test_a_picture_that_is_no_xml_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charts, "_drawn", lambda asked: ["<svg version='1'><g>"] * len(asked))
+    with pytest.raises(ReportFailed, match="the charts could not be drawn: no element found"):
         drawn("days", DAYS)
 
 

@@ -23,6 +23,7 @@ from transforms import (
     report,
 )
 from transforms.database import HERE
+from transforms.report import charts
 
 ODD = Finding("pods_odd", "warn", "Pods are odd.", 4, [])
 
@@ -57,7 +58,7 @@ def test_a_generation_has_a_report_and_lists_it(layout: Layout) -> None:
 def test_a_report_that_cannot_be_made_publishes_nothing(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     good = published(layout)
 
-    def fail(*_: object) -> str:
+    def fail(*_: object, **__: object) -> str:
         raise ReportFailed("no")
 
     with monkeypatch.context() as patch:
@@ -66,6 +67,30 @@ def test_a_report_that_cannot_be_made_publishes_nothing(layout: Layout, monkeypa
             published(layout, "2.5")
     assert publication.current(layout) == good.path
     assert published(layout, "3.5").path.name.endswith("-000002")
+
+
+def test_charts_that_cannot_be_drawn_keep_no_table_back(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(charts, "_read", lambda _: {"mark": "nonsense"})
+        generation = published(layout)
+        page = text(generation.path / "report.html")
+        with pytest.raises(ReportFailed, match="the charts could not be drawn"):
+            renew_report(layout)
+    odd, undrawn = generation.warnings
+
+    assert odd == ODD
+    assert undrawn.told().startswith("the charts could not be drawn: TypeError: Cannot read")
+    assert undrawn.told().endswith("; the report has its tables alone")
+    assert manifest(layout)["warnings"] == [asdict(ODD), asdict(undrawn)]
+    assert "; the report has its tables alone" in page
+    assert (page.count("<figure"), page.count("<details open>")) == (0, page.count("<details"))
+    assert text(layout.published / "report.html") == page
+
+    renew_report(layout)
+    drawn = text(layout.published / "report.html")
+    assert manifest(layout)["warnings"] == [asdict(ODD)]
+    assert drawn.count("<figure") == drawn.count("<details>") == page.count("<details open>") > 0
+    assert "tables alone" not in drawn
 
 
 def test_a_report_is_written_again_as_it_was(layout: Layout) -> None:
