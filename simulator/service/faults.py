@@ -91,6 +91,8 @@ class Wire:
         await self._start(status, "application/json", {"content-length": str(size)})
         for _ in range((size - 1) // len(_CHUNK)):
             await self._send({"type": "http.response.body", "body": _CHUNK, "more_body": True})
+            # That the client has left is learned between two turns of the loop.
+            await asyncio.sleep(0)
         rest = b" " * ((size - 1) % len(_CHUNK)) + b"1"
         await self._send({"type": "http.response.body", "body": rest})
 
